@@ -1,0 +1,33 @@
+"""Versioned data as local paths in JupyterLab.
+
+``import jupyter_dvmount as dvm`` gives what notebooks and scripts need: `open_store`, `mount`,
+`unmount`, `mounts`. Names are imported when they are first used, so that importing the package is fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .notebook import load_ipython_extension, mount, mounts, open_store, unmount
+
+__version__ = version("jupyter-dvmount")
+__all__ = ["__version__", "load_ipython_extension", "mount", "mounts", "open_store", "unmount"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module(".notebook", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "jupyter-dvmount"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    from .server.app import DvmountApp
+
+    return [{"module": "jupyter_dvmount", "app": DvmountApp}]

@@ -1,0 +1,295 @@
+"""The protocol between the product and a version store, and its errors.
+
+Everything above this room knows the `VersionStore` protocol and never an engine. The protocol is
+synchronous and thread-safe; callers with an event loop use a bounded thread pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from importlib.metadata import entry_points
+from os import PathLike
+from types import TracebackType
+from typing import BinaryIO, ClassVar, Protocol, runtime_checkable
+from urllib.parse import urlsplit
+
+from typing_extensions import Buffer, Self
+
+from .model import Branch, Change, Commit, DiffEntry, FileInfo, Problem, Repo
+
+Progress = Callable[[int, int], None]
+"""Called with (files, bytes) done so far by an operation that may take long; may raise to cancel."""
+
+ENTRY_POINTS = "jupyter_dvmount.stores"
+
+
+class StoreError(Exception):
+    """Base of every error a user may meet.
+
+    Parameters
+    ----------
+    message
+        One line: what failed and why.
+    fix
+        What to do about it; may be empty.
+
+    Attributes
+    ----------
+    code
+        Stable word that HTTP status, exit status and errno are derived from.
+    """
+
+    code: ClassVar[str] = "unavailable"
+
+    def __init__(self, message: str, *, fix: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+
+class NotFound(StoreError):
+    """A repo, branch, commit, path or mount that does not exist."""
+
+    code = "not_found"
+
+
+class AlreadyExists(StoreError):
+    """A name that is taken."""
+
+    code = "already_exists"
+
+
+class Conflict(StoreError):
+    """Somebody else changed the same thing first, or a reference would be broken."""
+
+    code = "conflict"
+
+
+class Invalid(StoreError):
+    """A name, path, reference or option that can never work."""
+
+    code = "invalid"
+
+
+class CommitFinished(StoreError):
+    """A write to a commit that is already immutable."""
+
+    code = "commit_finished"
+
+
+class Corrupt(StoreError):
+    """Stored bytes do not have the hash they are filed under."""
+
+    code = "corrupt"
+
+
+class Unavailable(StoreError):
+    """The store, its disk or a service it needs cannot be used now."""
+
+    code = "unavailable"
+
+
+class Denied(StoreError):
+    """Permission or credentials are missing."""
+
+    code = "denied"
+
+
+class CommitWriter(Protocol):
+    """Collects changes to one commit; obtained from `VersionStore.modify`."""
+
+    def put(self, path: str, source: bytes | BinaryIO | PathLike[str], *, append: bool = False) -> None:
+        """Write one file.
+
+        Parameters
+        ----------
+        path
+            Absolute path in the commit. Parent directories appear by themselves.
+        source
+            Bytes, a binary stream read to its end, or the path of a local regular file.
+        append
+            Add to what is there instead of replacing it.
+
+        Raises
+        ------
+        Invalid
+            If the path is not legal, or one of its parents is a file, or it is a directory.
+        """
+
+    def put_tree(
+        self,
+        path: str,
+        files: Iterable[tuple[str, PathLike[str]]],
+        *,
+        progress: Progress | None = None,
+    ) -> None:
+        """Write many local files below ``path``; ``files`` yields (relative path, local file)."""
+
+    def delete(self, path: str) -> None:
+        """Remove a file, or a directory with everything below it.
+
+        Raises
+        ------
+        NotFound
+            If nothing is there.
+        """
+
+    def copy(self, repo: str, ref: str, source: str, destination: str) -> None:
+        """Make ``destination`` equal to ``source`` of any finished commit, without moving bytes."""
+
+    @property
+    def commit(self) -> Commit:
+        """The commit written, once the ``with`` block has been left without an error."""
+
+
+class CommitReader(Protocol):
+    """Reads one finished commit, which never changes. Thread-safe."""
+
+    commit: Commit
+
+    def lookup(self, path: str) -> FileInfo | None:
+        """The entry at ``path``, or None. The sum of a directory is not computed (size 0)."""
+
+    def list(self, path: str = "/", *, after: str = "", limit: int | None = None) -> Iterator[FileInfo]:
+        """Entries of one directory by name, from the first name greater than ``after``.
+
+        Directory sums are not computed. Raises `NotFound` or, for a file, `Invalid`.
+        """
+
+    def walk(self, path: str = "/") -> Iterator[FileInfo]:
+        """Everything below ``path`` (not itself); a directory comes before what is in it."""
+
+    def usage(self, path: str = "/") -> tuple[int, int]:
+        """(files, bytes) at and below ``path``, without visiting them one by one."""
+
+    def readinto(self, file: FileInfo, buffer: Buffer, offset: int = 0) -> int:
+        """Fill ``buffer`` from byte ``offset`` of the file; returns the bytes read, fewer only at its end.
+
+        Raises
+        ------
+        Corrupt
+            If the stored bytes are not what was written. Wrong bytes are never returned.
+        """
+
+    def open(self, path: str) -> BinaryIO:
+        """The file as a seekable, read-only binary stream."""
+
+
+@runtime_checkable
+class VersionStore(Protocol):
+    """A version store: repos, branches, commits and files with the semantics of Pachyderm's PFS.
+
+    ``repo`` is a name (``images`` or ``project/images``). ``ref`` names a commit of it: a branch, a full id,
+    a unique prefix of at least 4 digits, or one of these followed by ``^``, ``~N`` or ``.N``.
+    """
+
+    url: str
+    """Where it is, without any secret."""
+    engine: str
+    """Short name of the engine, such as ``embedded``."""
+    id: str
+    """Stays the same for the life of the store; letters and digits only."""
+
+    # repos
+    def create_repo(self, repo: str, *, description: str = "") -> Repo: ...
+    def inspect_repo(self, repo: str) -> Repo: ...
+    def list_repos(self, *, after: str = "", limit: int | None = None) -> Iterator[Repo]:
+        """Repositories by name, from the first name greater than ``after``."""
+
+    def delete_repo(self, repo: str, *, force: bool = False) -> None:
+        """Remove a repository with its commits; without ``force`` only if it has no commit."""
+
+    # branches
+    def create_branch(self, repo: str, branch: str, *, head: str | None = None) -> Branch:
+        """Make a branch, or move an existing one to ``head`` (a ref)."""
+
+    def inspect_branch(self, repo: str, branch: str) -> Branch: ...
+    def list_branches(self, repo: str) -> Iterator[Branch]: ...
+    def delete_branch(self, repo: str, branch: str) -> None:
+        """Remove the name; its commits stay reachable by id."""
+
+    # commits
+    def start_commit(self, repo: str, branch: str, *, message: str = "", author: str = "") -> Commit:
+        """Open a commit on a branch (made if missing); at most one is open on a branch."""
+
+    def finish_commit(self, repo: str, ref: str, *, message: str | None = None) -> Commit:
+        """Make the open commit of a branch, or the open commit with this id, visible and immutable."""
+
+    def drop_commit(self, repo: str, ref: str) -> None:
+        """Throw an open commit away."""
+
+    def inspect_commit(self, repo: str, ref: str) -> Commit: ...
+    def list_commits(
+        self, repo: str, *, branch: str | None = None, after: str = "", limit: int | None = None
+    ) -> Iterator[Commit]:
+        """Newest first; of a branch: its head and that commit's ancestors. ``after`` is the last id seen."""
+
+    def wait_commit(self, repo: str, ref: str, *, timeout: float | None = None) -> Commit:
+        """Block until the commit is finished; `Unavailable` after ``timeout`` seconds."""
+
+    # files
+    def modify(
+        self, repo: str, ref: str, *, message: str = "", author: str = ""
+    ) -> AbstractContextManager[CommitWriter]:
+        """Write to the open commit of a branch (or with this id), else make a commit of its own.
+
+        A branch that does not exist is made. Nothing is visible if the block raises.
+        """
+
+    def read(self, repo: str, ref: str) -> CommitReader:
+        """A reader for a finished commit; for a branch, of its head."""
+
+    def diff(
+        self, repo: str, ref: str, other_repo: str | None = None, other: str | None = None, *, path: str = "/"
+    ) -> Iterator[DiffEntry]:
+        """What changed from ``other`` (default: the parent; an empty tree without one) to ``ref``."""
+
+    # feed and maintenance
+    def changes(self, after: int | None = None, *, limit: int = 1000) -> list[Change]:
+        """Changes with ``seq`` greater than ``after``, oldest first; with None the newest one only."""
+
+    def fsck(self, *, full: bool = False, progress: Progress | None = None) -> Iterator[Problem]:
+        """Compare catalog and packs; ``full`` hashes every chunk again."""
+
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None: ...
+
+
+def open_store(url: str, *, create: bool = True) -> VersionStore:
+    """Open the store at ``url`` with the engine registered for its scheme.
+
+    Parameters
+    ----------
+    url
+        ``file:///path`` for the embedded engine.
+    create
+        Make an embedded store that does not exist yet.
+
+    Raises
+    ------
+    Invalid
+        If no engine serves the scheme.
+    NotFound
+        If it does not exist and ``create`` is false.
+    Unavailable, Denied
+        If it cannot be opened or is of a newer format.
+
+    Notes
+    -----
+    Engines are entry points of the group ``jupyter_dvmount.stores``, named by URL scheme, each a
+    callable ``(url, create) -> VersionStore``.
+    """
+    scheme = urlsplit(url).scheme
+    found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if scheme not in found:
+        known = ", ".join(sorted(found)) or "none"
+        raise Invalid(
+            f"no version store for URL {url!r}: scheme {scheme or '(missing)'!r} is not known",
+            fix=f"use one of these schemes: {known}; for a directory write file:///path/to/it",
+        )
+    store: VersionStore = found[scheme].load()(url, create=create)
+    return store

@@ -1,0 +1,182 @@
+"""The records that every engine of the version store speaks.
+
+All records are frozen `msgspec.Struct`s, so that they can be shared between threads and
+encoded to JSON without a second description. Times are timezone-aware UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+RepoType = Literal["user", "spec", "meta"]
+CommitState = Literal["started", "finishing", "finished"]
+Origin = Literal["user", "auto"]
+FileType = Literal["file", "dir"]
+ChangeKind = Literal["repo", "branch", "commit"]
+ChangeAction = Literal["created", "updated", "deleted", "started", "finished"]
+DiffChange = Literal["added", "deleted", "changed"]
+
+DEFAULT_BRANCH = "master"
+"""Branch meant where none is named, as in a pipeline's spec without a branch."""
+
+
+class Repo(msgspec.Struct, frozen=True, kw_only=True):
+    """A versioned repository.
+
+    Parameters
+    ----------
+    name
+        ``name`` or ``project/name``.
+    type
+        ``user`` for data, ``spec`` and ``meta`` for what pipelines keep.
+    description
+        One line for people; may be empty.
+    created
+        When the repository was made.
+    size
+        Logical bytes at the head of the default branch, or, without one, of the branch that
+        moved last. 0 for an empty repository.
+    branches
+        Number of branches.
+    """
+
+    name: str
+    type: RepoType = "user"
+    description: str = ""
+    created: datetime
+    size: int = 0
+    branches: int = 0
+
+
+class Branch(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that points at a commit.
+
+    Parameters
+    ----------
+    repo, name
+        Where it is and what it is called.
+    head
+        Id of the newest *finished* commit, or None on a branch without one.
+    open
+        Id of the commit that was started and not finished yet, or None.
+    moved
+        When the head moved last.
+    size
+        Logical bytes of the head.
+    """
+
+    repo: str
+    name: str
+    head: str | None = None
+    open: str | None = None
+    moved: datetime
+    size: int = 0
+
+
+class CommitRef(msgspec.Struct, frozen=True, order=True):
+    """Names one commit: ids are shared by all commits of a commit set, so the repo belongs to it."""
+
+    repo: str
+    id: str
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """One immutable version of a repository (mutable only while its state is ``started``).
+
+    Parameters
+    ----------
+    id
+        32 lower-case hex digits, the global id shared by everything that one change causes.
+    branch
+        The branch it was made on.
+    parent
+        Id of the commit before it in the same repository, or None.
+    provenance
+        Commits that it was computed from directly.
+    origin
+        ``user`` for data that someone put, ``auto`` for the output of a pipeline.
+    size, files
+        Logical bytes and number of files; of what is staged so far while it is open.
+    error
+        Empty, or why the commit is not usable.
+    """
+
+    repo: str
+    branch: str
+    id: str
+    state: CommitState
+    message: str = ""
+    author: str = ""
+    parent: str | None = None
+    provenance: tuple[CommitRef, ...] = ()
+    origin: Origin = "user"
+    size: int = 0
+    files: int = 0
+    started: datetime
+    finished: datetime | None = None
+    error: str = ""
+
+
+class FileInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A file or directory of a commit.
+
+    Parameters
+    ----------
+    path
+        Absolute within the commit, ``/`` for its root; no trailing slash on directories.
+    size
+        Bytes of the content; for a directory, of everything below it, or 0 where a listing
+        was asked not to sum.
+    hash
+        64 hex digits that are equal exactly if the contents are equal (``docs/format.md``);
+        empty for a directory.
+    commit
+        Id of the commit it was read from.
+    """
+
+    path: str
+    type: FileType
+    size: int = 0
+    hash: str = ""
+    commit: str = ""
+
+    @property
+    def name(self) -> str:
+        """Last component of the path, empty for the root."""
+        return self.path.rpartition("/")[2]
+
+
+class DiffEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One path that differs between two commits; ``old`` or ``new`` is None where it is absent."""
+
+    path: str
+    change: DiffChange
+    old: FileInfo | None = None
+    new: FileInfo | None = None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the store's change feed: something that another process may want to react to.
+
+    ``seq`` grows strictly within one store; entries may be missing at the old end of the feed.
+    """
+
+    seq: int
+    kind: ChangeKind
+    action: ChangeAction
+    repo: str
+    branch: str = ""
+    commit: str = ""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding of a check: what is lost and which paths of which commits are affected."""
+
+    code: str
+    message: str
+    repo: str = ""
+    commit: str = ""
+    path: str = ""
