@@ -1,0 +1,1 @@
+"""The command ``dvmount``: one module a noun; parse, call, render."""

@@ -1,0 +1,1 @@
+"""What is mounted where: the manager, the daemon's supervisor and client, the checkout fallback."""

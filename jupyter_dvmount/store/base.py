@@ -192,8 +192,12 @@ class VersionStore(Protocol):
     """Stays the same for the life of the store; letters and digits only."""
 
     # repos
-    def create_repo(self, repo: str, *, description: str = "") -> Repo: ...
-    def inspect_repo(self, repo: str) -> Repo: ...
+    def create_repo(self, repo: str, *, description: str = "") -> Repo:
+        """Make an empty repository; `AlreadyExists` if the name is taken."""
+
+    def inspect_repo(self, repo: str) -> Repo:
+        """One repository, or `NotFound`."""
+
     def list_repos(self, *, after: str = "", limit: int | None = None) -> Iterator[Repo]:
         """Repositories by name, from the first name greater than ``after``."""
 
@@ -204,8 +208,12 @@ class VersionStore(Protocol):
     def create_branch(self, repo: str, branch: str, *, head: str | None = None) -> Branch:
         """Make a branch, or move an existing one to ``head`` (a ref)."""
 
-    def inspect_branch(self, repo: str, branch: str) -> Branch: ...
-    def list_branches(self, repo: str) -> Iterator[Branch]: ...
+    def inspect_branch(self, repo: str, branch: str) -> Branch:
+        """One branch, or `NotFound`."""
+
+    def list_branches(self, repo: str) -> Iterator[Branch]:
+        """Branches of a repository by name."""
+
     def delete_branch(self, repo: str, branch: str) -> None:
         """Remove the name; its commits stay reachable by id."""
 
@@ -219,7 +227,9 @@ class VersionStore(Protocol):
     def drop_commit(self, repo: str, ref: str) -> None:
         """Throw an open commit away."""
 
-    def inspect_commit(self, repo: str, ref: str) -> Commit: ...
+    def inspect_commit(self, repo: str, ref: str) -> Commit:
+        """One commit, open or finished; a branch means its head, or its open commit while it has no head."""
+
     def list_commits(
         self, repo: str, *, branch: str | None = None, after: str = "", limit: int | None = None
     ) -> Iterator[Commit]:
@@ -252,7 +262,9 @@ class VersionStore(Protocol):
     def fsck(self, *, full: bool = False, progress: Progress | None = None) -> Iterator[Problem]:
         """Compare catalog and packs; ``full`` hashes every chunk again."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release files and connections; idempotent."""
+
     def __enter__(self) -> Self: ...
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
