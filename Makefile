@@ -1,0 +1,84 @@
+# Two commands: `make lab` to try it, `make test` for everything that CI checks.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8888
+LAB_ARGS ?=
+
+BIN := $(CURDIR)/$(VENV)/bin
+DEMO := $(CURDIR)/.demo
+SOURCES := pyproject.toml Makefile $(shell find jupyter_dvmount fuse jupyter-config labextension \
+  \( -name node_modules -o -name lib -o -name __pycache__ -o -path jupyter_dvmount/labextension \) -prune \
+  -o -type f -print)
+JLPM := $(BIN)/jlpm
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+export YARN_ENABLE_TELEMETRY := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PATH := $(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test lint test-python test-typescript test-ui clean toolchain
+
+help:
+	@echo "make lab    build and open JupyterLab on the demo notebook, with sample data in $(notdir $(DEMO))/"
+	@echo "make test   all checks: Python, TypeScript, browser"
+	@echo "make clean  remove everything that these commands made"
+
+toolchain:
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing. Install with: sudo apt-get install -y python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "error: Python 3.10 or newer is needed, $(PYTHON) is older. Say which to use: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: Python's venv module is missing. Install with: sudo apt-get install -y python3-venv" >&2; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || { echo "error: Node.js 20 or newer is needed (it builds the panel). Install it from https://nodejs.org/en/download" >&2; exit 1; }
+
+# An ordinary installation, as users have it.
+$(VENV)/.lab: $(SOURCES) | toolchain
+	@tools/require fusermount3=fuse3
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	rm -rf jupyter_dvmount/labextension
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet '.[demo]'
+	rm -f $(VENV)/.test
+	touch $@
+
+lab: $(VENV)/.lab
+	mkdir -p $(DEMO)
+	cp binder/demo.ipynb $(DEMO)/
+	export DVMOUNT_STORE=file://$(DEMO)/store DVMOUNT_STATE=$(DEMO)/state DVMOUNT_ROOT=$(DEMO)/dvmount && \
+	$(BIN)/python binder/load_sample.py && \
+	cd $(DEMO) && exec $(BIN)/jupyter lab $(AS_ROOT) --port=$(PORT) $(LAB_ARGS) demo.ipynb
+
+# An editable installation with the tests' own libraries; source changes show at once.
+$(VENV)/.test: pyproject.toml labextension/package.json labextension/yarn.lock | toolchain
+	@tools/require fusermount3=fuse3 chromium,chromium-browser,google-chrome=chromium fc-list=fontconfig \
+	  /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf=fonts-dejavu-core
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[test,demo]'
+	rm -f $(VENV)/.lab
+	touch $@
+
+test: lint test-typescript test-python test-ui
+
+lint: $(VENV)/.test
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+test-typescript: $(VENV)/.test
+	cd labextension && $(JLPM) install --immutable && $(JLPM) lint:check && $(JLPM) test
+
+test-python: $(VENV)/.test
+	python -m pytest
+
+test-ui: $(VENV)/.test
+	cd labextension && $(JLPM) install --immutable && $(JLPM) build:prod
+	jupyter-builder develop --overwrite .
+	cd tests/ui && $(JLPM) install --immutable && $(JLPM) test
+
+clean:
+	-$(BIN)/dvmount --help >/dev/null 2>&1 && \
+	  DVMOUNT_STORE=file://$(DEMO)/store DVMOUNT_STATE=$(DEMO)/state DVMOUNT_ROOT=$(DEMO)/dvmount $(BIN)/dvmount unmount --all
+	rm -rf $(VENV) .demo build dist jupyter_dvmount/labextension
+	rm -rf labextension/node_modules labextension/lib labextension/tsconfig.tsbuildinfo tests/ui/node_modules
