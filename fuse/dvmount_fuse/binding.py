@@ -158,7 +158,7 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         try:
             node = self._fs.node(text)
         except OSError:
-            # libfuse reads the timeout of a missing name behind this call, in this thread: one for each answer
+            # libfuse reads this behind the call, in the same thread: a timeout of its own for each answer
             self._settings.negative_timeout = FOR_EVER if is_fixed(text) else 0.0
             raise
         ctypes.memmove(buf, ctypes.byref(self._stat(node)), _STAT_SIZE)

@@ -19,7 +19,7 @@ from .activity import Activity
 from .control import Answer, Done, Ping, Request, Resolve, Server, Status
 from .endpoint import clean, widen_readahead
 from .filesystem import FileSystem
-from .layout import State
+from .layout import State, write_atomically
 from .stores import Stores
 
 log = logging.getLogger("jupyter_dvmount.fuse")
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(state: State) -> None:
     from .binding import serve  # it needs libfuse, and the command line should work without
 
+    write_atomically(state.run / "daemon.pid", str(os.getpid()).encode(), state.tmp)
     clean(state.fs)
     stores = Stores(state)
     daemon = Daemon(state, FileSystem(stores), Activity())

@@ -1,0 +1,188 @@
+"""Where FUSE does not work: the commit's files copied out, read-only, behind the same kind of link."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from dvmount_fuse.layout import State
+from jupyter_dvmount.store import CommitReader, Corrupt, FileInfo, Progress, Unavailable
+
+log = logging.getLogger("jupyter_dvmount.mounts")
+
+FILE_MODE = 0o444
+DIRECTORY_MODE = 0o555
+BLOCK = 1 << 20
+"""Bytes copied at once."""
+SLACK = 64 << 20
+"""Bytes that are left free on the disk."""
+_PER_FILE = 4096  # what a file takes beyond its content: the rest of its last block, and its inode
+
+
+class Checkouts:
+    """The commits copied out below a state directory.
+
+    Parameters
+    ----------
+    state
+        The state directory; prepared.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def materialise(self, store: str, reader: CommitReader, progress: Progress | None = None) -> Path:
+        """Directory with the files of a commit; copied unless another mount has them already.
+
+        Parameters
+        ----------
+        store
+            Id of the store.
+        reader
+            Of the commit.
+        progress
+            Told (files, bytes) done; may raise to cancel, and then nothing is left behind.
+
+        Raises
+        ------
+        Unavailable
+            If there is not enough room or the disk fails.
+        Corrupt
+            If the store does not give back what was put.
+        """
+        commit = reader.commit
+        target = self._state.checkout_target(store, commit.repo, commit.id)
+        with self._lock(store, target.name):
+            if not target.is_dir():
+                self._check_room(reader)
+                self._copy(reader, target, progress)
+        return target
+
+    def remove(self, target: Path) -> None:
+        """Delete a checkout; files that are open can be read to their end."""
+        if self._state.checkouts not in target.parents:
+            raise ValueError(f"{target} is not a checkout")
+        doomed = self._temporary()
+        try:
+            target.rename(doomed)
+        except FileNotFoundError:
+            return
+        except PermissionError:  # renaming a directory rewrites its own "..", which needs write permission
+            target.chmod(0o700)
+            target.rename(doomed)
+        discard(doomed)
+
+    def clear_leftovers(self) -> None:
+        """Delete what copies that were killed have left behind."""
+        for leftover in self._state.tmp.glob("checkout.*"):
+            pid = leftover.name.split(".")[1]
+            if not Path(f"/proc/{pid}").exists():
+                discard(leftover)
+
+    @contextmanager
+    def _lock(self, store: str, name: str) -> Iterator[None]:
+        """One process copies a commit, the others wait for it: copying twice would take longer."""
+        locks = self._state.run / "checkouts"
+        locks.mkdir(mode=0o700, exist_ok=True)
+        with FileLock(locks / f"{store[:8]}.{name[-32:]}.lock"):
+            yield
+
+    def _temporary(self) -> Path:
+        return self._state.tmp / f"checkout.{os.getpid()}.{os.urandom(6).hex()}"
+
+    def _check_room(self, reader: CommitReader) -> None:
+        files, size = reader.usage()
+        needed = size + files * _PER_FILE + SLACK
+        free = shutil.disk_usage(self._state.checkouts).free
+        if needed > free:
+            raise Unavailable(
+                f"copying {reader.commit.repo} needs {_mib(needed)} and {_mib(free)} are free "
+                f"below {self._state.path}",
+                fix="make room, set DVMOUNT_STATE to a larger disk, or make FUSE work (dvmount doctor)",
+            )
+
+    def _copy(self, reader: CommitReader, target: Path, progress: Progress | None) -> None:
+        temporary = self._temporary()
+        temporary.mkdir(mode=0o700)
+        try:
+            _Copy(reader, temporary, progress).run()
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            temporary.chmod(0o700)
+            temporary.rename(target)
+            target.chmod(DIRECTORY_MODE)
+        except OSError as error:
+            raise Unavailable(
+                f"copying {reader.commit.repo} failed: {error.strerror or error}",
+                fix="see to the disk, try again",
+            ) from error
+        finally:
+            discard(temporary)
+
+
+class _Copy:
+    """Copies one commit into an empty directory."""
+
+    def __init__(self, reader: CommitReader, root: Path, progress: Progress | None) -> None:
+        self._reader = reader
+        self._root = root
+        self._progress = progress
+        self._files = self._bytes = 0
+        self._buffer = bytearray(BLOCK)
+        finished = reader.commit.finished or reader.commit.started
+        self._mtime = int(finished.timestamp())
+
+    def run(self) -> None:
+        """Copy; directories are closed to writing at the end, the deepest first."""
+        directories = [self._root]
+        self._report()
+        for info in self._reader.walk("/"):
+            path = self._root / info.path.lstrip("/")  # store paths have no "..", and no links are made here
+            if info.type == "dir":
+                path.mkdir(mode=0o700)
+                directories.append(path)
+            else:
+                self._copy_file(info, path)
+        for directory in reversed(directories):
+            os.utime(directory, (self._mtime, self._mtime))
+            directory.chmod(DIRECTORY_MODE)
+
+    def _copy_file(self, info: FileInfo, path: Path) -> None:
+        view = memoryview(self._buffer)
+        offset = 0
+        with path.open("xb") as file:
+            while offset < info.size:
+                wanted = min(BLOCK, info.size - offset)
+                got = self._reader.readinto(info, view[:wanted], offset)
+                if got != wanted:
+                    raise Corrupt(f"{info.path}: {offset + got} of {info.size} bytes are in the store")
+                file.write(view[:wanted])
+                offset += wanted
+                self._bytes += wanted
+                self._report()
+        path.chmod(FILE_MODE)
+        os.utime(path, (self._mtime, self._mtime))
+        self._files += 1
+        self._report()
+
+    def _report(self) -> None:
+        if self._progress is not None:
+            self._progress(self._files, self._bytes)
+
+
+def discard(directory: Path) -> None:
+    """Delete a tree of read-only directories, if it is there."""
+    if not directory.is_dir():
+        return
+    for place, _, _ in os.walk(directory):  # top-down: each must be open before what is in it can be reached
+        Path(place).chmod(0o700)
+    shutil.rmtree(directory)
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):,.0f} MiB"

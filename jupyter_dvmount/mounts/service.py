@@ -1,0 +1,184 @@
+"""The manager's side of the daemon: bring it up through its supervisor, ask it, and never hang on it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+from filelock import FileLock, Timeout
+
+from dvmount_fuse.control import Done, Failed, Ping, Resolve, Status, ask
+from dvmount_fuse.layout import State, commit_directory
+from jupyter_dvmount.store import StoreError, Unavailable
+
+log = logging.getLogger("jupyter_dvmount.mounts")
+
+START_PATIENCE = 20.0
+"""Seconds that a daemon gets to come up; on a slow disk Python alone takes several."""
+RESOLVE_PATIENCE = 60.0
+"""Seconds that reading the metadata of a commit may take."""
+LOOK_PATIENCE = 10.0
+"""Seconds that the kernel may take to show a commit that the daemon has ready."""
+STUCK = 30.0
+"""Seconds after which a read that has not ended is reported."""
+_PAUSE = 0.05
+_MODULE = "jupyter_dvmount.mounts.supervisor"
+
+
+class FuseRefused(Unavailable):
+    """The daemon came up and could not mount: the kernel or the container forbids it."""
+
+
+class Service:
+    """The daemon and the supervisor of a state directory.
+
+    Parameters
+    ----------
+    state
+        The state directory; prepared.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @property
+    def failure(self) -> Path:
+        """File in which the supervisor says why the daemon does not start."""
+        return self._state.run / "failure"
+
+    @property
+    def wanted(self) -> Path:
+        """File whose age tells the supervisor that somebody is waiting for the daemon."""
+        return self._state.run / "wanted"
+
+    def status(self) -> Status | None:
+        """What the daemon says of itself, or None if it does not answer."""
+        try:
+            answer = ask(self._state.socket, Ping())
+        except Unavailable:
+            return None
+        return answer if isinstance(answer, Status) else None
+
+    def trouble(self) -> str:
+        """Why mounts cannot be read now, or nothing; answers within seconds whatever the daemon does."""
+        status = self.status()
+        if status is None or not status.mounted:
+            return (
+                f"the mount daemon does not answer; it is being restarted (log: {self._state.run}/daemon.log)"
+            )
+        if status.busy > STUCK:
+            return f"the mount daemon has been busy with one read for {status.busy:.0f} s"
+        return ""
+
+    def supervise(self) -> None:
+        """Start the supervisor if there is none."""
+        try:
+            with FileLock(self._state.run / "supervisor.lock", timeout=0):
+                pass
+        except Timeout:
+            return
+        log.info("starting the supervisor of %s", self._state.path)
+        with (self._state.run / "supervisor.log").open("ab") as output:
+            started = subprocess.run(
+                [sys.executable, "-m", _MODULE, "--state", os.fspath(self._state.path), "--detach"],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                timeout=START_PATIENCE,
+                check=False,
+            )
+        if started.returncode:
+            raise Unavailable(
+                f"the supervisor of the mounts did not start (status {started.returncode})",
+                fix=f"look into {self._state.run}/supervisor.log",
+            )
+
+    def start(self) -> None:
+        """Wait until the daemon has mounted.
+
+        Raises
+        ------
+        FuseRefused
+            If it may not mount here.
+        Unavailable
+            If it does not come up in time.
+        """
+        self.failure.unlink(missing_ok=True)
+        self.wanted.touch()
+        self.supervise()
+        deadline = time.monotonic() + START_PATIENCE
+        while time.monotonic() < deadline:
+            status = self.status()
+            if status is not None and status.mounted:
+                return
+            with suppress(FileNotFoundError):
+                raise FuseRefused(
+                    f"mounting does not work here: {self.failure.read_text(encoding='utf-8').strip()}",
+                    fix="dvmount doctor tells what is missing; DVMOUNT_MODE=checkout copies files instead",
+                )
+            time.sleep(_PAUSE)
+        raise Unavailable(
+            f"the mount daemon did not come up within {START_PATIENCE:.0f} s",
+            fix=f"look into {self._state.run}/daemon.log",
+        )
+
+    def show(self, store: str, repo: str, commit: str) -> Path:
+        """Directory in which a commit can be read, once it really can.
+
+        Raises
+        ------
+        StoreError
+            If the daemon cannot show it.
+        """
+        self.start()
+        directory = commit_directory(repo, commit)
+        answer = ask(self._state.socket, Resolve(store=store, directory=directory), timeout=RESOLVE_PATIENCE)
+        if isinstance(answer, Failed):
+            raise _revived(answer)
+        if not isinstance(answer, Done):
+            raise Unavailable("the mount daemon gave an answer that was not asked for")
+        target = self._state.fuse_target(store, repo, commit)
+        if not _is_visible(target):
+            raise Unavailable(
+                f"the mount daemon shows the commit, but {target} cannot be read from this process",
+                fix="the daemon runs in another container or namespace: set DVMOUNT_STATE to a directory "
+                "of this one",
+            )
+        return target
+
+    def stop(self) -> None:
+        """End the supervisor and with it the daemon; records and links stay."""
+        lock = FileLock(self._state.run / "supervisor.lock", timeout=START_PATIENCE)
+        with suppress(FileNotFoundError, ProcessLookupError, ValueError, PermissionError):
+            pid = int((self._state.run / "supervisor.pid").read_text(encoding="ascii"))
+            if _MODULE.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGTERM)
+        try:
+            with lock:
+                pass
+        except Timeout:
+            raise Unavailable("the supervisor of the mounts does not end") from None
+
+
+def _revived(failed: Failed) -> StoreError:
+    """The error that the daemon met, with its own kind."""
+    kind = next((kind for kind in StoreError.__subclasses__() if kind.code == failed.code), Unavailable)
+    return kind(failed.message, fix=failed.fix)
+
+
+def _is_visible(target: Path) -> bool:
+    """Whether the kernel shows a directory, asked from a thread that may be left behind stuck."""
+    seen: list[bool] = []
+    thread = Thread(target=lambda: seen.append(target.is_dir()), daemon=True)
+    thread.start()
+    thread.join(LOOK_PATIENCE)
+    return seen == [True]

@@ -1,0 +1,126 @@
+"""A small process that outlives notebooks: keeps the daemon alive and lets mounts follow their branches.
+
+``python -m jupyter_dvmount.mounts.supervisor --state DIR``; the mount manager starts it. It is the only one
+in its state directory, and ends when nothing has been mounted for a while.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from filelock import FileLock, Timeout
+
+from dvmount_fuse.layout import State, write_atomically
+
+from .follower import Follower
+from .keeper import Keeper
+from .records import Record, Records
+from .service import Service
+
+log = logging.getLogger("jupyter_dvmount.mounts")
+
+IDLE = 30.0
+"""Seconds without a mount after which daemon and supervisor end."""
+TICK = 0.5
+"""Seconds between two looks at records and branches; the death of the daemon is noticed at once."""
+LOCK_PATIENCE = 2.0
+"""Seconds in which another process that only probes the lock lets go of it."""
+
+
+class Supervisor:
+    """Runs until nothing is mounted, or it is told to end.
+
+    Parameters
+    ----------
+    state
+        The state directory.
+    idle
+        As `IDLE`.
+    """
+
+    def __init__(self, state: State, idle: float = IDLE) -> None:
+        self._state = state
+        self._idle = idle
+        self._records = Records(state)
+        self._service = Service(state)
+        self._daemon = Keeper(state)
+        self._follower = Follower(state)
+        self._needed = time.monotonic()
+        self._ending = False
+
+    def run(self) -> None:
+        """Watch, and stop the daemon at the end."""
+        signal.signal(signal.SIGTERM, self._end)
+        signal.signal(signal.SIGINT, self._end)
+        try:
+            while not self._ending:
+                records = self._records.all()
+                self._tend(records)
+                if not records and time.monotonic() - self._needed > self._idle and self._retire():
+                    return
+                self._daemon.wait(TICK)
+        finally:
+            self._daemon.stop()
+            self._follower.close()
+
+    def _tend(self, records: list[Record]) -> None:
+        waiting = self._somebody_waits()
+        if records or waiting:
+            self._needed = time.monotonic()
+        if waiting or any(record.mode == "fuse" for record in records):
+            try:
+                self._daemon.keep(urgent=waiting)
+            except OSError as error:
+                log.error("the daemon cannot be kept alive: %s", error)
+        self._follower.follow([record for record in records if record.follow])
+
+    def _somebody_waits(self) -> bool:
+        try:
+            return time.time() - self._service.wanted.stat().st_mtime < self._idle
+        except FileNotFoundError:
+            return False
+
+    def _retire(self) -> bool:
+        """Under the lock of the records, so that no mount appears between the last look and the end."""
+        with self._records.lock():
+            if self._records.all() or self._somebody_waits():
+                return False
+            self._daemon.stop()
+            log.info("nothing is mounted: ending")
+            return True
+
+    def _end(self, _signal: int, _frame: FrameType | None) -> None:
+        self._ending = True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the supervisor of a state directory; at once 0 if there is one already."""
+    parser = argparse.ArgumentParser(prog="python -m jupyter_dvmount.mounts.supervisor", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="state directory")
+    parser.add_argument("--idle", type=float, default=IDLE, help="seconds without a mount until it ends")
+    parser.add_argument("--detach", action="store_true", help="return at once and run in the background")
+    options = parser.parse_args(arguments)
+    if options.detach and os.fork():
+        os._exit(0)  # the child belongs to nobody now, so that no parent has to wait for it
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    state = State(options.state.absolute())
+    try:
+        with FileLock(state.run / "supervisor.lock", timeout=LOCK_PATIENCE):
+            write_atomically(state.run / "supervisor.pid", str(os.getpid()).encode(), state.tmp)
+            Supervisor(state, options.idle).run()
+    except Timeout:
+        log.info("another supervisor watches %s", state.path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
