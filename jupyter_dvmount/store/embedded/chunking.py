@@ -1,0 +1,73 @@
+"""Cut the contents of files into chunks (``docs/format.md``, contents of files)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from mmap import mmap
+
+import msgspec
+from pyfastcdc import FastCDC
+
+from .codec import HASH_BYTES
+
+SMALL = 256 << 10
+"""Files of up to this many bytes are one chunk."""
+MIN, AVERAGE, MAX = 64 << 10, 256 << 10, 1 << 20
+WINDOW = 8 << 20
+"""Bytes of a stream that are held and cut at once."""
+
+Fill = Callable[[memoryview], int]
+"""Fills a buffer from the front and returns the number of bytes; fewer than its length only at the end."""
+
+
+class ChunkList(msgspec.Struct, frozen=True, array_like=True):
+    """The chunks of one large file, in order."""
+
+    lengths: list[int]
+    hashes: bytes
+
+    def chunk(self, index: int) -> bytes:
+        """Hash of one chunk."""
+        return self.hashes[index * HASH_BYTES : (index + 1) * HASH_BYTES]
+
+
+class ChunkMap:
+    """A chunk list with the offsets at which its chunks start."""
+
+    __slots__ = ("ends", "list")
+
+    def __init__(self, chunks: ChunkList) -> None:
+        self.list = chunks
+        self.ends = list(accumulate(chunks.lengths))
+
+    def find(self, offset: int) -> tuple[int, int]:
+        """(index of the chunk that holds byte ``offset``, offset within it)."""
+        index = bisect_right(self.ends, offset)
+        return index, offset - (self.ends[index - 1] if index else 0)
+
+
+def cut(fill: Fill) -> Iterator[list[memoryview]]:
+    """Cut a stream; yields a window's chunks, which are valid until the second next window is asked for.
+
+    Two buffers take turns, so that a window can be hashed and written while the next one is read.
+    All chunks but the last of a buffer end where they would in an endless one, so windows leave no trace.
+    """
+    buffers = (mmap(-1, WINDOW), mmap(-1, WINDOW))  # pages that a short file does not reach cost nothing
+    carried = memoryview(b"")
+    turn = 0
+    while True:
+        window = memoryview(buffers[turn])
+        window[: len(carried)] = carried
+        held = len(carried) + fill(window[len(carried) :])
+        window = window[:held]
+        # FastCDC objects are not thread-safe; one a window costs microseconds.
+        chunker = FastCDC(AVERAGE, min_size=MIN, max_size=MAX, normalized_chunking=1, seed=0)
+        chunks = [window[c.offset : c.offset + c.length] for c in chunker.cut_buf(window)]
+        if held < WINDOW:
+            yield chunks
+            return
+        carried = chunks.pop()
+        yield chunks
+        turn = 1 - turn

@@ -1,0 +1,46 @@
+"""The change feed: what other processes may want to react to, written with what it tells of."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from jupyter_dvmount.store.model import Change, ChangeAction, ChangeKind
+from .schema import changes
+
+KEPT = 10_000
+"""Entries that stay in the feed."""
+
+
+def tell(
+    connection: Connection,
+    kind: ChangeKind,
+    action: ChangeAction,
+    repo: str,
+    *,
+    branch: str = "",
+    commit: str = "",
+) -> None:
+    """Add to the feed within the transaction that makes the change."""
+    result = connection.execute(
+        insert(changes).values(kind=kind, action=action, repo=repo, branch=branch, commit_id=commit)
+    )
+    connection.execute(delete(changes).where(changes.c.seq <= result.inserted_primary_key[0] - KEPT))
+
+
+def read(connection: Connection, after: int | None, limit: int) -> list[Change]:
+    """Changes after a sequence number, oldest first; with None the newest one only."""
+    if after is None:
+        query = select(changes).where(changes.c.seq == select(func.max(changes.c.seq)).scalar_subquery())
+    else:
+        query = select(changes).where(changes.c.seq > after).order_by(changes.c.seq).limit(limit)
+    return [
+        Change(
+            seq=row.seq,
+            kind=row.kind,
+            action=row.action,
+            repo=row.repo,
+            branch=row.branch,
+            commit=row.commit_id,
+        )
+        for row in connection.execute(query)
+    ]

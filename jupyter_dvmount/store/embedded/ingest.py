@@ -1,0 +1,201 @@
+"""From contents to chunks: streams in windows, many small files in batches, both through worker threads."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from itertools import islice
+from os import PathLike
+from typing import BinaryIO
+
+import msgspec
+
+from jupyter_dvmount.store.base import Denied, Invalid, NotFound, StoreError, Unavailable
+from .chunking import SMALL, ChunkList, Fill, cut
+from .codec import HASH_BYTES, Kind
+from .session import Found, PackSession
+from .tree import Item
+
+_BATCH = 32  # files a worker takes at once
+_AHEAD = 4  # batches in flight; times SMALL bytes a file, this bounds the memory
+_decoder = msgspec.msgpack.Decoder(ChunkList)
+
+LocalFile = tuple[str, "PathLike[str]"]
+
+
+def store_stream(session: PackSession, fill: Fill) -> Item:
+    """Store what ``fill`` gives; the entry of the file."""
+    head = bytearray(SMALL + 1)
+    held = fill(memoryview(head))
+    if held > SMALL:
+        return _store_large(session, _after(head, fill), ChunkList([], b""))
+    data = bytes(memoryview(head)[:held])
+    return Item(held, session.put(Kind.DATA, data))
+
+
+def append_stream(session: PackSession, old: Item, fill: Fill) -> Item:
+    """Store a file that is ``old`` and then what ``fill`` gives."""
+    if old.size <= SMALL:
+        return store_stream(session, _after(session.load(Kind.DATA, old.hash), fill))
+    chunks = _decoder.decode(session.load(Kind.META, old.hash))
+    last = session.load(Kind.DATA, chunks.chunk(len(chunks.lengths) - 1))
+    kept = ChunkList(chunks.lengths[:-1], chunks.hashes[:-HASH_BYTES])
+    return _store_large(session, _after(last, fill), kept)
+
+
+def store_files(session: PackSession, files: Iterable[LocalFile]) -> Iterator[tuple[str, Item]]:
+    """Store local files, in their order; yields each file's name and entry."""
+    source = iter(files)
+    waiting: deque[Future[list[tuple[LocalFile, int, Found | None]]]] = deque()
+    while True:
+        while len(waiting) < _AHEAD and (batch := list(islice(source, _BATCH))):
+            waiting.append(session.workers.submit(_read_batch, session, batch))
+        if not waiting:
+            return
+        for (name, path), size, found in waiting.popleft().result():
+            if found is None:
+                with reading(path) as fill:
+                    yield name, store_stream(session, fill)
+            else:
+                session.add(found)
+                yield name, Item(size, found[0])
+
+
+def _read_batch(session: PackSession, batch: list[LocalFile]) -> list[tuple[LocalFile, int, Found | None]]:
+    """Read and encode the small files of a batch; the others are left to be streamed."""
+    contents = [_read_small(path) for _, path in batch]
+    found = iter(session.find_new(Kind.DATA, [memoryview(data) for data in contents if data is not None]))
+    return [
+        (file, 0, None) if data is None else (file, len(data), next(found))
+        for file, data in zip(batch, contents, strict=True)
+    ]
+
+
+def _store_large(session: PackSession, fill: Fill, kept: ChunkList) -> Item:
+    lengths, hashes = list(kept.lengths), [kept.hashes]
+    previous: list[Future[list[Found]]] = []
+    for window in cut(fill):
+        lengths.extend(map(len, window))
+        current = [session.workers.submit(session.find_new, Kind.DATA, part) for part in _halves(window)]
+        hashes.extend(_add_all(session, previous))
+        previous = current
+    hashes.extend(_add_all(session, previous))
+    chunks = ChunkList(lengths, b"".join(hashes))
+    return Item(sum(lengths), session.put(Kind.META, msgspec.msgpack.encode(chunks)))
+
+
+def _halves(window: list[memoryview]) -> list[list[memoryview]]:
+    middle = len(window) // 2
+    return [part for part in (window[:middle], window[middle:]) if part]
+
+
+def _add_all(session: PackSession, futures: list[Future[list[Found]]]) -> Iterator[bytes]:
+    for future in futures:
+        for found in future.result():
+            session.add(found)
+            yield found[0]
+
+
+def _after(head: bytes | bytearray, fill: Fill) -> Fill:
+    """``head``, then what ``fill`` gives."""
+    rest = memoryview(head)
+
+    def chained(buffer: memoryview) -> int:
+        nonlocal rest
+        taken = min(len(rest), len(buffer))
+        buffer[:taken] = rest[:taken]
+        rest = rest[taken:]
+        return taken + (fill(buffer[taken:]) if taken < len(buffer) else 0)
+
+    return chained
+
+
+def from_bytes(data: bytes) -> Fill:
+    """A fill from memory."""
+    return _after(data, lambda _buffer: 0)
+
+
+def from_stream(stream: BinaryIO) -> Fill:
+    """A fill from a binary stream, up to its end."""
+
+    def fill(buffer: memoryview) -> int:
+        held = 0
+        while held < len(buffer):
+            part = stream.read(len(buffer) - held)
+            if not isinstance(part, (bytes, bytearray, memoryview)):
+                raise Invalid("the source is no blocking binary stream", fix="open it in binary mode")
+            if not part:
+                break
+            buffer[held : held + len(part)] = part
+            held += len(part)
+        return held
+
+    return fill
+
+
+@contextmanager
+def reading(path: PathLike[str]) -> Iterator[Fill]:
+    """A fill from a local regular file.
+
+    Raises
+    ------
+    NotFound, Denied, Invalid, Unavailable
+        If it does not exist, may not be read, is not a regular file, or its disk fails.
+    """
+    with _open(path) as fd:
+
+        def fill(buffer: memoryview) -> int:
+            held = 0
+            try:
+                while held < len(buffer) and (count := os.readv(fd, [buffer[held:]])):
+                    held += count
+            except OSError as error:
+                raise _source_error(path, error) from error
+            return held
+
+        yield fill
+
+
+def _read_small(path: PathLike[str]) -> bytes | None:
+    """A file's contents, or None if it is larger than a single chunk."""
+    with _open(path) as fd:
+        size = os.fstat(fd).st_size
+        if size > SMALL:
+            return None
+        try:
+            data = os.read(fd, size + 1)
+            while len(data) <= SMALL and (more := os.read(fd, SMALL + 1 - len(data))):
+                data += more
+        except OSError as error:
+            raise _source_error(path, error) from error
+    return data if len(data) <= SMALL else None
+
+
+@contextmanager
+def _open(path: PathLike[str]) -> Iterator[int]:
+    try:
+        # Not blocking, so that a FIFO is refused below instead of waited for.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        raise _source_error(path, error) from error
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise Invalid(
+                f"{os.fspath(path)} is not a regular file", fix="name a file, or put the directory with -r"
+            )
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _source_error(path: PathLike[str], error: OSError) -> StoreError:
+    message = f"cannot read {os.fspath(path)}: {error.strerror}"
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return NotFound(message, fix="see that the file is still there")
+    if isinstance(error, PermissionError):
+        return Denied(message, fix="mend its permissions")
+    return Unavailable(message, fix="see that its disk is well")

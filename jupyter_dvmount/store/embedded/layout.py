@@ -1,0 +1,200 @@
+"""The store's directory: find it, make it, refuse what is not one (``docs/format.md``, the directory)."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+from filelock import FileLock
+
+from jupyter_dvmount.store.base import Corrupt, Denied, Invalid, NotFound, Unavailable
+from .failures import disk_errors
+
+VERSION = 1
+_FORMAT = "dvmount-store"
+_OURS = {"packs", "tmp", "lock", "format.new", "catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"}
+_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"}
+_RUBBISH_AGE = 60.0  # seconds; between making a temporary pack and locking it pass microseconds
+_log = logging.getLogger("jupyter_dvmount.store")
+
+
+class _Marker(msgspec.Struct, frozen=True):
+    format: str
+    version: int
+    id: str = ""
+
+
+class Layout:
+    """Paths of one store.
+
+    Parameters
+    ----------
+    root
+        Absolute directory.
+    id
+        The store's id.
+    """
+
+    def __init__(self, root: Path, id: str) -> None:
+        self.root = root
+        self.id = id
+        self.catalog = root / "catalog.sqlite"
+        self.packs = root / "packs"
+        self.tmp = root / "tmp"
+
+
+def directory_of(url: str) -> Path:
+    """The directory that ``file:///path`` means.
+
+    Raises
+    ------
+    Invalid
+        If the URL has a host or no absolute path.
+    """
+    parts = urlsplit(url)
+    path = unquote(parts.path)
+    if parts.netloc not in {"", "localhost"} or not path.startswith("/") or "\0" in path:
+        raise Invalid(f"illegal store URL {url!r}", fix="write file:///absolute/path")
+    return Path(path)
+
+
+def open_layout(root: Path, *, create: bool, make_catalog: Callable[[Path], None]) -> Layout:
+    """Open the store in ``root``, or make it where ``create`` allows.
+
+    Parameters
+    ----------
+    root
+        Absolute directory.
+    create
+        Make a store that does not exist yet, with its parent directories.
+    make_catalog
+        Called with the path of the new catalog.
+
+    Raises
+    ------
+    NotFound, Denied, Unavailable, Invalid, Corrupt
+        If there is none and none may be made, it cannot be written, is of a newer format or no store.
+    """
+    with disk_errors(f"cannot open the store {root}"):
+        marker = _read_marker(root)
+        if marker is None:
+            if not create:
+                raise NotFound(f"no store at {root}", fix="put a file to make one, or name another store")
+            marker = _make(root, make_catalog)
+    if marker.version > VERSION:
+        raise Unavailable(
+            f"the store {root} has format {marker.version}, this program knows up to {VERSION}",
+            fix="update jupyter-dvmount: pip install --upgrade jupyter-dvmount",
+        )
+    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        raise Denied(
+            f"the store directory {root} is not writable", fix="mend its permissions, or use another store"
+        )
+    return Layout(root, marker.id)
+
+
+def _read_marker(root: Path) -> _Marker | None:
+    try:
+        text = (root / "format").read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        if root.exists() and not root.is_dir():
+            raise Invalid(f"{root} is not a directory", fix="name a directory for the store") from None
+        return None
+    try:
+        marker = msgspec.json.decode(text, type=_Marker)
+    except msgspec.DecodeError:
+        marker = None
+    if marker is None or marker.format != _FORMAT:
+        raise Corrupt(
+            f"{root / 'format'} is damaged or not of a store", fix="restore it, or name another store"
+        )
+    return marker
+
+
+def _make(root: Path, make_catalog: Callable[[Path], None]) -> _Marker:
+    root.mkdir(parents=True, exist_ok=True)
+    strangers = sorted({entry.name for entry in root.iterdir()} - _OURS - {"format"})
+    if strangers:
+        raise Invalid(
+            f"{root} is not a store and holds {strangers[0]!r}", fix="name a new or an empty directory"
+        )
+    with FileLock(root / "lock", timeout=30):
+        marker = _read_marker(root)
+        if marker is not None:
+            return marker
+        (root / "packs").mkdir(exist_ok=True)
+        (root / "tmp").mkdir(exist_ok=True)
+        make_catalog(root / "catalog.sqlite")
+        marker = _Marker(_FORMAT, VERSION, uuid.uuid4().hex)
+        fresh = root / "format.new"
+        with fresh.open("wb") as file:
+            file.write(msgspec.json.encode(marker) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(root / "format")
+        sync_directory(root)
+    return marker
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def remove_rubbish(layout: Layout) -> None:
+    """Delete temporary packs whose writer is dead: those that nobody holds a lock on."""
+    try:
+        names = os.listdir(layout.tmp)
+    except OSError as error:
+        _log.warning("cannot look for left-over temporary packs: %s", error)
+        return
+    for name in names:
+        path = layout.tmp / name
+        try:
+            with path.open("rb") as file:
+                if time.time() - os.fstat(file.fileno()).st_mtime < _RUBBISH_AGE:
+                    continue
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+                _log.info("removed the unfinished pack %s of a dead writer", name)
+        except OSError as error:  # locked, or another process was first
+            _log.debug("left %s alone: %s", name, error)
+
+
+def is_on_network(path: Path) -> bool:
+    """Whether ``path`` is on a file system where hosts cannot share memory."""
+    return file_system(path) in _NETWORK
+
+
+def file_system(path: Path) -> str:
+    """Type of the file system that ``path`` is on, such as ``ext4``; empty where it cannot be told."""
+    best = (0, "")
+    for point, kind in _mounts():
+        if path == point or point in path.parents:
+            best = max(best, (len(point.parts), kind))
+    return best[1]
+
+
+def _mounts() -> Iterator[tuple[Path, str]]:
+    try:
+        lines = (
+            Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        )
+    except OSError:
+        return
+    for line in lines:
+        left, _, right = line.partition(" - ")
+        escaped = left.split(" ")[4].encode("utf-8", "surrogateescape")  # \040 is a space
+        point = escaped.decode("unicode_escape").encode("latin-1").decode("utf-8", "surrogateescape")
+        yield Path(point), right.split(" ")[0]

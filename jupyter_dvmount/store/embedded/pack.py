@@ -1,0 +1,164 @@
+"""Pack files: many chunks in one append-only file that describes itself (``docs/format.md``, packs)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import zstandard
+from blake3 import blake3
+
+from .codec import HASH_BYTES, Encoded, Kind
+
+TARGET = 32 << 20
+"""A pack that has reached this many bytes is closed."""
+HEADER = b"DVMPACK1"
+_END = b"DVMPKEND"
+_TRAILER = HASH_BYTES + 8 + len(_END)
+_MAX_FOOTER = 256 << 20
+
+
+class Place(NamedTuple):
+    """Where a chunk is within its pack, and how it is stored."""
+
+    hash: bytes
+    offset: int
+    stored: int
+    raw: int
+    codec: int
+
+
+class SealedPack(NamedTuple):
+    """A complete pack file that the catalog does not know yet."""
+
+    name: str
+    kind: Kind
+    size: int
+    places: list[Place]
+
+
+class _Footer(msgspec.Struct, array_like=True):
+    kind: int
+    hashes: bytes
+    offsets: list[int]
+    stored: list[int]
+    raw: list[int]
+    codecs: list[int]
+
+
+class BadPack(Exception):
+    """A file in ``packs/`` is not a whole pack."""
+
+
+class PackWriter:
+    """Writes one pack under a temporary name; `seal` makes it a pack, `abort` makes it vanish.
+
+    Raises `OSError` for what the disk says. The file is locked while it is written, so that another
+    process can tell a living writer from a dead one.
+    """
+
+    def __init__(self, tmp: Path, packs: Path, kind: Kind) -> None:
+        self.name = uuid.uuid4().hex
+        self.kind = kind
+        self.places: dict[bytes, Place] = {}
+        self._tmp = tmp / self.name
+        self._final = packs / self.name
+        self._file = self._tmp.open("x+b", buffering=1 << 20)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._file.write(HEADER)
+        self.size = len(HEADER)
+
+    def add(self, chunk: Encoded) -> None:
+        """Append one chunk."""
+        length = memoryview(chunk.payload).nbytes
+        self._file.write(chunk.payload)
+        self.places[chunk.hash] = Place(chunk.hash, self.size, length, chunk.raw, chunk.codec)
+        self.size += length
+
+    def read(self, hash_: bytes) -> bytes | None:
+        """Stored bytes of a chunk of this pack, or None."""
+        place = self.places.get(hash_)
+        if place is None:
+            return None
+        self._file.flush()
+        return os.pread(self._file.fileno(), place.stored, place.offset)
+
+    @property
+    def full(self) -> bool:
+        """Whether the pack should be sealed."""
+        return self.size >= TARGET
+
+    def seal(self) -> SealedPack:
+        """Write the footer, make the file durable and give it its name. The directory is not synced."""
+        places = list(self.places.values())
+        footer = _encode_footer(self.kind, places)
+        trailer = blake3(footer).digest() + len(footer).to_bytes(8, "little") + _END
+        self._file.write(footer + trailer)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._tmp.rename(self._final)
+        self._file.close()
+        return SealedPack(self.name, self.kind, self.size + len(footer) + len(trailer), places)
+
+    def abort(self) -> None:
+        """Remove the temporary file."""
+        with suppress(OSError):  # what the buffer still holds may not fit on the disk
+            self._file.close()
+        with suppress(OSError):
+            self._tmp.unlink()
+
+
+def _encode_footer(kind: Kind, places: list[Place]) -> bytes:
+    footer = _Footer(
+        kind,
+        b"".join(place.hash for place in places),
+        [place.offset for place in places],
+        [place.stored for place in places],
+        [place.raw for place in places],
+        [place.codec for place in places],
+    )
+    return zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(footer))
+
+
+def read_footer(path: Path) -> tuple[Kind, Iterator[Place]]:
+    """Kind and chunks of a pack, as its own footer tells.
+
+    Raises
+    ------
+    BadPack
+        If the file is missing, cut off, or its header, footer or trailer is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if file.read(len(HEADER)) != HEADER or size < len(HEADER) + _TRAILER:
+                raise BadPack("its header is damaged")
+            file.seek(size - _TRAILER)
+            trailer = file.read(_TRAILER)
+            length = int.from_bytes(trailer[HASH_BYTES : HASH_BYTES + 8], "little")
+            if trailer[-len(_END) :] != _END or length > min(size - _TRAILER, _MAX_FOOTER):
+                raise BadPack("it is cut off or its end is damaged")
+            file.seek(size - _TRAILER - length)
+            stored = file.read(length)
+    except OSError as error:
+        raise BadPack(error.strerror or str(error)) from error
+    if blake3(stored).digest() != trailer[:HASH_BYTES]:
+        raise BadPack("its footer is damaged")
+    try:
+        raw = zstandard.ZstdDecompressor().decompress(stored, max_output_size=_MAX_FOOTER)
+        footer = msgspec.msgpack.decode(raw, type=_Footer)
+        kind = Kind(footer.kind)
+    except (zstandard.ZstdError, msgspec.DecodeError, ValueError) as error:
+        raise BadPack(f"its footer cannot be read: {error}") from error
+    return kind, _places(footer)
+
+
+def _places(footer: _Footer) -> Iterator[Place]:
+    hashes = (footer.hashes[i : i + HASH_BYTES] for i in range(0, len(footer.hashes), HASH_BYTES))
+    return map(Place, hashes, footer.offsets, footer.stored, footer.raw, footer.codecs)

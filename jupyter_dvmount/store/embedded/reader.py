@@ -1,0 +1,193 @@
+"""Reads one finished commit."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from typing_extensions import Buffer
+
+from jupyter_dvmount.store.base import Corrupt, Invalid, NotFound
+from jupyter_dvmount.store.model import Commit, FileInfo
+from .cache import Cache
+from .chunking import SMALL, ChunkMap
+from .chunks import ChunkSource
+from .codec import Kind
+from .tree import Item, Load, Node, below, children_prefix, decode_node, find, key_of, path_of, scan, usage
+
+NODE_CACHE = 1024
+"""Default number of tree nodes kept in memory, of about 256 entries and 40 KB each."""
+_STREAM_BUFFER = 1 << 20
+
+
+class NodeSource:
+    """Nodes of the store's trees, through a bounded cache. Thread-safe."""
+
+    def __init__(self, chunks: ChunkSource, limit: int = NODE_CACHE) -> None:
+        self._chunks = chunks
+        self._cache: Cache[Node] = Cache(limit)
+
+    def load(self, hash_: bytes) -> Node:
+        """The node with a hash."""
+        return self._cache.get(hash_, lambda key: decode_node(self._chunks.load(Kind.META, key)))
+
+
+class Reader:
+    """A `CommitReader`. Thread-safe.
+
+    Parameters
+    ----------
+    commit, root
+        The commit and its tree.
+    load, chunks
+        Where nodes and contents come from.
+    """
+
+    def __init__(self, commit: Commit, root: bytes | None, load: Load, chunks: ChunkSource) -> None:
+        self.commit = commit
+        self.root = root
+        self._load = load
+        self._chunks = chunks
+
+    def lookup(self, path: str) -> FileInfo | None:
+        """The entry at ``path``, or None."""
+        path = _normal(path)
+        if path == "/":
+            return FileInfo(path="/", type="dir", commit=self.commit.id)
+        item = find(self._load, self.root, key_of(path))
+        return None if item is None else file_info(path, item, self.commit.id)
+
+    def list(self, path: str = "/", *, after: str = "", limit: int | None = None) -> Iterator[FileInfo]:
+        """Entries of one directory by name, from the first name greater than ``after``."""
+        path = self._directory(path)
+        prefix = children_prefix(path)
+        low = f"{prefix}{after}\0" if after else prefix
+        return self._entries(low, prefix[:-1] + "\1", limit)
+
+    def walk(self, path: str = "/") -> Iterator[FileInfo]:
+        """Everything below ``path``; a directory comes before what is in it."""
+        return self._entries(*below(self._directory(path)), None)
+
+    def usage(self, path: str = "/") -> tuple[int, int]:
+        """(files, bytes) at and below ``path``."""
+        info = self._existing(path)
+        return (1, info.size) if info.type == "file" else usage(self._load, self.root, *below(info.path))
+
+    def readinto(self, file: FileInfo, buffer: Buffer, offset: int = 0) -> int:
+        """Fill ``buffer`` from byte ``offset`` of the file; returns the bytes read."""
+        if file.type != "file":
+            raise Invalid(f"{file.path} is a directory", fix="name a file")
+        if offset < 0:
+            raise Invalid(f"negative offset {offset}", fix="read from 0 on")
+        target = memoryview(buffer).cast("B")
+        count = min(len(target), file.size - offset)
+        if count <= 0:
+            return 0
+        hash_ = bytes.fromhex(file.hash)
+        if file.size <= SMALL:
+            data = self._chunks.data(hash_)
+            _check_size(file, len(data))
+            target[:count] = memoryview(data)[offset : offset + count]
+        else:
+            chunks = self._chunks.chunk_map(hash_)
+            _check_size(file, chunks.ends[-1])
+            self._read_large(chunks, target[:count], offset)
+        return count
+
+    def open(self, path: str) -> BinaryIO:
+        """The file as a seekable, read-only binary stream."""
+        info = self._existing(path)
+        if info.type != "file":
+            raise Invalid(f"{info.path} is a directory", fix="name a file, or list the directory")
+        return cast(BinaryIO, io.BufferedReader(_Stream(self, info), min(_STREAM_BUFFER, max(info.size, 1))))
+
+    def _read_large(self, chunks: ChunkMap, target: memoryview, offset: int) -> None:
+        index, start = chunks.find(offset)
+        done = 0
+        while done < len(target):
+            part = memoryview(self._chunks.data(chunks.list.chunk(index)))[start : start + len(target) - done]
+            target[done : done + len(part)] = part
+            done += len(part)
+            index, start = index + 1, 0
+
+    def _existing(self, path: str) -> FileInfo:
+        info = self.lookup(path)
+        if info is None:
+            raise NotFound(
+                f"no file or directory {_normal(path)} in {self.commit.repo}@{self.commit.id}",
+                fix="list its directory to see what is there",
+            )
+        return info
+
+    def _directory(self, path: str) -> str:
+        info = self._existing(path)
+        if info.type != "dir":
+            raise Invalid(f"{info.path} is a file", fix="name a directory")
+        return info.path
+
+    def _entries(self, low: str, high: str, limit: int | None) -> Iterator[FileInfo]:
+        left = limit if limit is not None else -1
+        for leaf, start, stop in scan(self._load, self.root, low, high):
+            for index in range(start, stop):
+                if left == 0:
+                    return
+                left -= 1
+                item = Item(leaf.sizes[index], leaf.hash(index))
+                yield file_info(path_of(leaf.keys[index]), item, self.commit.id)
+
+
+class _Stream(io.RawIOBase):
+    """A file of a commit as an unbuffered stream."""
+
+    def __init__(self, reader: Reader, file: FileInfo) -> None:
+        self._reader = reader
+        self._file = file
+        self._offset = 0
+        self.name = file.path
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        self._check_open()
+        count = self._reader.readinto(self._file, buffer, self._offset)
+        self._offset += count
+        return count
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._check_open()
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._offset, io.SEEK_END: self._file.size}[whence]
+        if start + offset < 0:
+            raise ValueError(f"negative seek position {start + offset}")
+        self._offset = start + offset
+        return self._offset
+
+    def tell(self) -> int:
+        return self._offset
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+
+
+def file_info(path: str, item: Item, commit: str) -> FileInfo:
+    """The record of one entry."""
+    if item.is_directory:
+        return FileInfo(path=path, type="dir", commit=commit)
+    return FileInfo(path=path, type="file", size=item.size, hash=item.hash.hex(), commit=commit)
+
+
+def _normal(path: str) -> str:
+    """A path with one slash in front and none behind; one that cannot exist simply is not found."""
+    return "/" + path.strip("/")
+
+
+def _check_size(file: FileInfo, size: int) -> None:
+    if size != file.size:
+        raise Corrupt(
+            f"{file.path} has {size} bytes stored, not {file.size}", fix="run 'dvmount fsck --full'"
+        )

@@ -1,0 +1,77 @@
+"""Rows of the catalog as the records of the protocol."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select, text
+
+from jupyter_dvmount.store.model import Branch, Commit, Repo
+from .refs import AnyRow, find_commit
+from .schema import branches, to_time
+
+_REPOS = (
+    "SELECT repos.*, (SELECT count(*) FROM branches WHERE branches.repo = repos.num) AS branches,"
+    " (SELECT commits.size FROM branches JOIN commits ON commits.repo = repos.num AND commits.id = branches.head"
+    "  WHERE branches.repo = repos.num ORDER BY branches.name = 'master' DESC, branches.moved DESC LIMIT 1) AS size"
+    " FROM repos WHERE repos.name > :after ORDER BY repos.name LIMIT :limit"
+)
+_PAGE = 200
+
+
+def repo_page(connection: Connection, after: str, limit: int = _PAGE) -> list[Repo]:
+    """Repos by name, after a name."""
+    return [_repo(row) for row in connection.execute(text(_REPOS), {"after": after, "limit": limit})]
+
+
+def repo_record(connection: Connection, row: AnyRow) -> Repo:
+    """One repo with its sums."""
+    query = text(_REPOS.replace("repos.name > :after", "repos.num = :num"))
+    return _repo(connection.execute(query, {"num": row.num, "limit": 1}).one())
+
+
+def _repo(row: AnyRow) -> Repo:
+    return Repo(
+        name=row.name,
+        type=row.type,
+        description=row.description,
+        created=to_time(row.created),
+        size=row.size or 0,
+        branches=row.branches,
+    )
+
+
+def branch_records(connection: Connection, repo: AnyRow) -> list[Branch]:
+    """The branches of a repo by name."""
+    query = select(branches).where(branches.c.repo == repo.num).order_by(branches.c.name)
+    return [branch_record(connection, repo, row) for row in connection.execute(query).all()]
+
+
+def branch_record(connection: Connection, repo: AnyRow, row: AnyRow) -> Branch:
+    """One branch with the size of its head."""
+    head = find_commit(connection, repo.num, row.head) if row.head else None
+    return Branch(
+        repo=repo.name,
+        name=row.name,
+        head=row.head,
+        open=row.open,
+        moved=to_time(row.moved),
+        size=head.size if head is not None else 0,
+    )
+
+
+def commit_record(repo: str, row: AnyRow) -> Commit:
+    """One commit."""
+    return Commit(
+        repo=repo,
+        branch=row.branch,
+        id=row.id,
+        state=row.state,
+        message=row.message,
+        author=row.author,
+        parent=row.parent,
+        origin=row.origin,
+        size=row.size,
+        files=row.files,
+        started=to_time(row.started),
+        finished=None if row.finished is None else to_time(row.finished),
+        error=row.error,
+    )

@@ -1,0 +1,152 @@
+"""What one writer adds to the packs: every chunk once, packs sealed beside the work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+
+from sqlalchemy import Connection
+
+from .catalog import Catalog
+from .chunks import ChunkSource
+from .codec import Encoded, Kind, decode, digest, encode
+from .failures import disk_errors
+from .layout import Layout, sync_directory
+from .pack import PackWriter, SealedPack
+
+_DOING = "cannot write to the store"
+_SEALS = 2  # packs that may wait for the disk before the writer waits too
+_INSERT_PACK = "INSERT INTO packs (name, kind, size) VALUES (?, ?, ?)"
+_INSERT_CHUNK = 'INSERT OR IGNORE INTO chunks (hash, kind, pack, "offset", stored, raw, codec) VALUES (?, ?, ?, ?, ?, ?, ?)'
+
+Found = tuple[bytes, "Encoded | None"]
+"""Hash of a chunk, and the chunk where the store does not have it."""
+
+
+class PackSession:
+    """Adds chunks to the store for one writer. One thread at a time, but for `find_new`.
+
+    Packs that fill up are registered at once, so that a long put need not start again from nothing; the
+    last ones are registered by the transaction that needs them.
+    """
+
+    def __init__(self, layout: Layout, catalog: Catalog, source: ChunkSource) -> None:
+        self._layout = layout
+        self._catalog = catalog
+        self._source = source
+        self._open: dict[Kind, PackWriter] = {}
+        self._ours: set[bytes] = set()  # written here, not registered yet
+        self._sealing: list[Future[None]] = []
+        self._sealed: list[SealedPack] = []
+        self._sealer = ThreadPoolExecutor(2, thread_name_prefix="dvmount-seal")
+        self.workers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="dvmount-put")
+
+    def find_new(self, kind: Kind, contents: Iterable[memoryview]) -> list[Found]:
+        """Hash contents, and compress those that the store does not have. Thread-safe."""
+        hashed = [(digest(kind, data), data) for data in contents]
+        known = self._source.known(hash_ for hash_, _ in hashed)
+        return [
+            (hash_, None if hash_ in known or hash_ in self._ours else encode(kind, data, hash_))
+            for hash_, data in hashed
+        ]
+
+    def add(self, found: Found) -> None:
+        """Write a chunk that is new."""
+        hash_, chunk = found
+        if chunk is None or hash_ in self._ours:
+            return
+        with disk_errors(_DOING):
+            writer = self._open.get(chunk.kind)
+            if writer is None:
+                writer = self._open[chunk.kind] = PackWriter(self._layout.tmp, self._layout.packs, chunk.kind)
+            writer.add(chunk)
+        self._ours.add(hash_)
+        if writer.full:
+            del self._open[chunk.kind]
+            if len(self._sealing) >= _SEALS:
+                self._sealing.pop(0).result()
+            self._sealing.append(self._sealer.submit(self._seal_and_register, writer))
+
+    def put(self, kind: Kind, data: bytes) -> bytes:
+        """Write one chunk unless it is there; returns its hash."""
+        (found,) = self.find_new(kind, [memoryview(data)])
+        self.add(found)
+        return found[0]
+
+    def load(self, kind: Kind, hash_: bytes) -> bytes:
+        """A chunk of the store, or one written just now."""
+        writer = self._open.get(kind)
+        with disk_errors(_DOING):
+            stored = writer.read(hash_) if writer else None
+        if writer and stored is not None:
+            place = writer.places[hash_]
+            data = decode(kind, hash_, stored, place.raw, place.codec)
+            if data is not None:
+                return data
+        self._wait()
+        return self._source.load(kind, hash_)
+
+    def finish(self) -> None:
+        """Make everything written durable; `register` then tells the catalog."""
+        writers, self._open = list(self._open.values()), {}
+        futures = [self._sealer.submit(self._seal, writer) for writer in writers]
+        self._wait()
+        for future in futures:
+            future.exception()  # wait for all, so that none is lost when one fails
+        for future in futures:
+            self._sealed.append(future.result())
+        if writers:
+            with disk_errors(_DOING):
+                sync_directory(self._layout.packs)
+
+    def register(self, connection: Connection) -> None:
+        """Enter the finished packs into the catalog, within the caller's transaction."""
+        for pack in self._sealed:
+            _insert(connection, pack)
+
+    def close(self, *, registered: bool) -> None:
+        """End the session; what the catalog was not told of is removed."""
+        self.workers.shutdown(cancel_futures=True)
+        self._sealer.shutdown()
+        for writer in self._open.values():
+            writer.abort()
+        if not registered:
+            for pack in self._sealed:
+                self._remove(pack)
+        self._open, self._sealed, self._sealing = {}, [], []
+
+    def _wait(self) -> None:
+        while self._sealing:
+            self._sealing.pop(0).result()
+
+    def _seal(self, writer: PackWriter) -> SealedPack:
+        try:
+            with disk_errors(_DOING):
+                return writer.seal()
+        except BaseException:
+            writer.abort()
+            raise
+
+    def _seal_and_register(self, writer: PackWriter) -> None:
+        pack = self._seal(writer)
+        try:
+            with disk_errors(_DOING):
+                sync_directory(self._layout.packs)
+            with self._catalog.write(_DOING) as connection:
+                _insert(connection, pack)
+        except BaseException:
+            self._remove(pack)
+            raise
+        self._ours.difference_update(place.hash for place in pack.places)
+
+    def _remove(self, pack: SealedPack) -> None:
+        with suppress(OSError):
+            (self._layout.packs / pack.name).unlink()
+
+
+def _insert(connection: Connection, pack: SealedPack) -> None:
+    number = connection.exec_driver_sql(_INSERT_PACK, (pack.name, pack.kind, pack.size)).lastrowid
+    rows = [(p.hash, pack.kind, number, p.offset, p.stored, p.raw, p.codec) for p in pack.places]
+    connection.exec_driver_sql(_INSERT_CHUNK, rows)
