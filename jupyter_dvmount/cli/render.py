@@ -1,0 +1,227 @@
+"""Everything that commands show: tables for people, columns for pipes, JSON for programs.
+
+A terminal gets an aligned table with sizes and times for people. A pipe gets the same columns without
+a header, separated by tabs, with exact bytes, full ids and UTC. ``-o json`` gives the records.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timezone
+from itertools import chain, islice
+from typing import Any, Literal, TypeVar
+
+import click
+import msgspec
+
+from jupyter_dvmount.mounts.model import Check, Mount
+from jupyter_dvmount.store import Branch, Commit, DiffEntry, FileInfo, Problem, Repo
+
+from .text import one_line
+
+Output = Literal["json"] | None
+Record = TypeVar("Record", bound=msgspec.Struct)
+BATCH = 500
+"""Rows of a table laid out together, so that a listing of any length takes bounded memory."""
+ID_DIGITS = 12
+"""Digits of a commit id shown to people; any unique prefix names the commit."""
+DIFF_LETTERS = {"added": "A", "deleted": "D", "changed": "M"}
+
+output_option = click.option(
+    "-o", "--output", type=click.Choice(["json"]), help="Print JSON instead of a table."
+)
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column: its title, the exact value, and how people read that value."""
+
+    title: str
+    value: Callable[[Any], Any]
+    human: Callable[[Any], str] = str
+    numeric: bool = False
+
+
+def human_size(size: int) -> str:
+    """Bytes as people read them."""
+    from rich.filesize import decimal
+
+    return decimal(size)
+
+
+def human_time(moment: datetime | None) -> str:
+    """A time in the user's own zone."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else "-"
+
+
+def human_id(commit: str | None) -> str:
+    """The first digits of a commit id, which name it as well."""
+    return (commit or "-")[:ID_DIGITS]
+
+
+def _name(file: FileInfo) -> str:
+    return file.path + "/" if file.type == "dir" and file.path != "/" else file.path
+
+
+def _file_size(file: FileInfo) -> int | None:
+    """Directories are listed without the sum of what is in them, which would be another walk."""
+    return None if file.type == "dir" and not file.size else file.size
+
+
+def _human_file_size(size: int | None) -> str:
+    return "-" if size is None else human_size(size)
+
+
+def mount_state(mount: Mount) -> str:
+    """What a user should know about a mount, in one phrase."""
+    if mount.error:
+        return mount.error
+    if mount.follow:
+        return "follows its branch"
+    return "branch has moved" if mount.moved else "ok"
+
+
+COLUMNS: dict[type[msgspec.Struct], tuple[Column, ...]] = {
+    Repo: (
+        Column("NAME", lambda r: r.name),
+        Column("SIZE", lambda r: r.size, human_size, numeric=True),
+        Column("BRANCHES", lambda r: r.branches, numeric=True),
+        Column("CREATED", lambda r: r.created, human_time),
+        Column("DESCRIPTION", lambda r: r.description),
+    ),
+    Branch: (
+        Column("BRANCH", lambda b: f"{b.repo}@{b.name}"),
+        Column("HEAD", lambda b: b.head, human_id),
+        Column("OPEN", lambda b: b.open, human_id),
+        Column("SIZE", lambda b: b.size, human_size, numeric=True),
+        Column("MOVED", lambda b: b.moved, human_time),
+    ),
+    Commit: (
+        Column("COMMIT", lambda c: c.id, human_id),
+        Column("BRANCH", lambda c: f"{c.repo}@{c.branch}"),
+        Column("STATE", lambda c: c.state),
+        Column("STARTED", lambda c: c.started, human_time),
+        Column("FILES", lambda c: c.files, numeric=True),
+        Column("SIZE", lambda c: c.size, human_size, numeric=True),
+        Column("MESSAGE", lambda c: c.message),
+    ),
+    FileInfo: (
+        Column("PATH", _name),
+        Column("TYPE", lambda f: f.type),
+        Column("SIZE", _file_size, _human_file_size, numeric=True),
+    ),
+    DiffEntry: (
+        Column("", lambda d: DIFF_LETTERS[d.change]),
+        Column("PATH", lambda d: d.path),
+    ),
+    Mount: (
+        Column("NAME", lambda m: m.name),
+        Column("PATH", lambda m: m.path),
+        Column("FROM", lambda m: f"{m.repo}@{m.branch or human_id(m.commit)}"),
+        Column("COMMIT", lambda m: m.commit, human_id),
+        Column("MODE", lambda m: m.mode),
+        Column("STATE", mount_state),
+    ),
+    Check: (
+        Column("", lambda c: c.status),
+        Column("", lambda c: c.label),
+        Column("", lambda c: c.detail),
+        Column("", lambda c: f"→ {c.fix}" if c.fix else ""),
+    ),
+    Problem: (
+        Column("PROBLEM", lambda p: p.code),
+        Column("WHERE", lambda p: f"{p.repo}@{human_id(p.commit)}:{p.path}" if p.repo else ""),
+        Column("WHAT", lambda p: p.message),
+    ),
+}
+
+
+def show_list(items: Iterable[Record], kind: type[Record], output: Output) -> None:
+    """Print records as they come.
+
+    Parameters
+    ----------
+    items
+        Any number of records of one ``kind``; an error of the first comes before any output.
+    output
+        ``json`` or None.
+    """
+    iterator = iter(items)
+    started = chain(list(islice(iterator, 1)), iterator)
+    if output == "json":
+        _write_json(started)
+    elif sys.stdout.isatty():
+        _write_table(started, COLUMNS[kind])
+    else:
+        _write_columns(started, COLUMNS[kind])
+
+
+def show_record(item: msgspec.Struct, output: Output) -> None:
+    """Print one record, a field a line or as a JSON object."""
+    if output == "json":
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(item), indent=2).decode() + "\n")
+        return
+    human = sys.stdout.isatty()
+    names = item.__struct_fields__
+    width = max(map(len, names)) + 2
+    for name in names:
+        value = _human_field(name, getattr(item, name)) if human else _exact(getattr(item, name))
+        sys.stdout.write(f"{name + ':':<{width}}{one_line(value)}".rstrip() + "\n")
+
+
+def _human_field(name: str, value: Any) -> str:
+    if isinstance(value, datetime):
+        return human_time(value)
+    return human_size(value) if name == "size" else _exact(value)
+
+
+def _exact(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):  # of records, such as a commit's provenance
+        return ", ".join("@".join(msgspec.structs.astuple(each)) for each in value)
+    return str(value)
+
+
+def _write_json(items: Iterator[msgspec.Struct]) -> None:
+    encoder = msgspec.json.Encoder()
+    separator = "["
+    for item in items:
+        sys.stdout.write(f"{separator}\n{encoder.encode(item).decode()}")
+        separator = ","
+    sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
+
+
+def _write_columns(items: Iterator[msgspec.Struct], columns: tuple[Column, ...]) -> None:
+    for item in items:
+        sys.stdout.write("\t".join(one_line(_exact(column.value(item))) for column in columns) + "\n")
+
+
+def _write_table(items: Iterator[msgspec.Struct], columns: tuple[Column, ...]) -> None:
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    widths = [len(column.title) for column in columns]
+    header = any(column.title for column in columns)
+    while batch := [[_human(column, item) for column in columns] for item in islice(items, BATCH)]:
+        widths = [max(w, *(cell_len(row[i]) for row in batch)) for i, w in enumerate(widths)]
+        table = Table(box=None, show_header=header, pad_edge=False, header_style="bold")
+        for column, width in zip(columns, widths, strict=True):
+            justify: Literal["right", "left"] = "right" if column.numeric else "left"
+            table.add_column(column.title, justify=justify, overflow="fold", min_width=min(width, 12))
+        for row in batch:
+            table.add_row(*(Text(cell) for cell in row))
+        console.print(table)
+        header = False
+
+
+def _human(column: Column, item: msgspec.Struct) -> str:
+    value = column.value(item)
+    return one_line(column.human(value) if column.human is not str else _exact(value))

@@ -1,0 +1,81 @@
+"""What the commands of one invocation share: the settings and the store, opened when first needed."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from jupyter_dvmount.config import Config, load_config
+from jupyter_dvmount.store import NotFound, VersionStore, open_store
+
+if TYPE_CHECKING:
+    from jupyter_dvmount.mounts.manager import MountManager
+
+
+class _OpenedWhenUsed:
+    """Stands for a store until something is asked of it."""
+
+    def __init__(self, opener: Callable[[], VersionStore]) -> None:
+        self._opener = opener
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._opener(), name)
+
+
+class Session:
+    """One run of ``dvmount``.
+
+    Parameters
+    ----------
+    store
+        Value of ``--store``: a URL or the name of one in the configuration file.
+    """
+
+    def __init__(self, store: str | None = None) -> None:
+        self._chosen = store
+        self._open: VersionStore | None = None
+
+    @cached_property
+    def config(self) -> Config:
+        """The resolved settings."""
+        return load_config(store=self._chosen)
+
+    def store(self, *, create: bool = False) -> VersionStore:
+        """The store of this run.
+
+        A store appears with its first repository and not before: reading from a mistyped URL must
+        not leave an empty store there.
+        """
+        if self._open is None:
+            try:
+                self._open = open_store(self.config.store, create=create)
+            except NotFound as error:
+                fix = "'dvmount create repo NAME' makes it, or name another with --store"
+                raise NotFound(error.message, fix=fix) from error
+        return self._open
+
+    def manager(self) -> MountManager:
+        """The mounts of this user; a store that cannot be opened is no reason not to unmount."""
+        from jupyter_dvmount.mounts.manager import MountManager
+
+        return MountManager(self.config, cast(VersionStore, _OpenedWhenUsed(self.store)))
+
+    def close(self) -> None:
+        """Release the store."""
+        if self._open is not None:
+            self._open.close()
+
+
+pass_session = click.make_pass_decorator(Session)
+
+
+def author() -> str:
+    """Who makes commits: the login name, or nothing where there is none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

@@ -1,0 +1,264 @@
+"""What ``put file`` reads: local files and directories, standard input, pipes and URLs."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+from array import array
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from http.client import HTTPException
+from itertools import zip_longest
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urlsplit
+
+from typing_extensions import Buffer
+
+from jupyter_dvmount.store import CommitWriter, Conflict, Denied, Invalid, NotFound, Progress, Unavailable
+
+BLOCK = 1 << 20
+URL_SCHEMES = ("http://", "https://")
+URL_TIMEOUT_SECONDS = 60.0
+"""A server that is silent for so long is taken for dead."""
+STDIN = "-"
+
+
+class Source(Protocol):
+    """Something that can be written to a commit."""
+
+    label: str
+    files: int
+    size: int | None
+
+    def write(self, writer: CommitWriter, *, append: bool, progress: Progress) -> None:
+        """Write everything."""
+
+    def verify(self) -> None:
+        """Raise `Conflict` if what was read had changed meanwhile."""
+
+
+class Entry(NamedTuple):
+    """A regular file below a source, with what tells one state of it from another."""
+
+    relative: str
+    path: str
+    size: int
+    mark: int
+
+
+class LocalSource:
+    """A local file or directory, as it is when this is made.
+
+    Symbolic links are followed, since a store has none and a link left out would be data lost without
+    a word; a loop of them, a dangling one, and anything that is neither file nor directory is an error.
+    Empty directories leave no trace: in a store, directories appear with the files in them.
+
+    Parameters
+    ----------
+    path
+        The file or directory.
+    target
+        Path of it in the commit.
+    """
+
+    def __init__(self, path: str, target: str) -> None:
+        self.label = path
+        self._target = target
+        self._marks = array("q")  # 8 bytes a file, so that a tree of millions stays cheap
+        total = 0
+        for entry in self._walk():
+            if not os.access(entry.path, os.R_OK):
+                raise Denied(f"cannot read {entry.path}: permission denied", fix="nothing was committed")
+            total += entry.size
+            self._marks.append(entry.mark)
+        self.files = len(self._marks)
+        self.size: int | None = total
+        if not self.files:
+            raise Invalid(f"nothing to put: {path} has no files")
+
+    def write(self, writer: CommitWriter, *, append: bool, progress: Progress) -> None:
+        """See `Source`."""
+        if not append:
+            parent, _, name = self._target.rpartition("/")
+            single = not Path(self.label).is_dir()
+            base = (parent or "/") if single else self._target
+            files = ((name if single else e.relative, Path(e.path)) for e in self._walk())
+            writer.put_tree(base, files, progress=progress)
+            return
+        done = 0
+        for count, entry in enumerate(self._walk(), 1):
+            writer.put(self._place(entry), Path(entry.path), append=True)
+            done += entry.size
+            progress(count, done)
+
+    def verify(self) -> None:
+        """See `Source`."""
+        for mark, entry in zip_longest(self._marks, self._walk()):
+            if entry is None or entry.mark != mark:
+                where = entry.path if entry else self.label
+                raise Conflict(
+                    f"{where} changed while {self.label} was being read, so nothing was committed",
+                    fix="try again when nothing writes there",
+                )
+
+    def _place(self, entry: Entry) -> str:
+        return f"{self._target.rstrip('/')}/{entry.relative}" if entry.relative else self._target
+
+    def _walk(self) -> Iterator[Entry]:
+        try:
+            yield from _walk(self.label, "", ())
+        except OSError as error:
+            raise unreadable(error, self.label) from error
+
+
+def _walk(path: str, relative: str, above: tuple[tuple[int, int], ...]) -> Iterator[Entry]:
+    """Regular files at and below ``path``, by name; ``above`` are the directories that lead to it."""
+    status = Path(path).stat()
+    if stat.S_ISDIR(status.st_mode):
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
+            raise Invalid(f"{path} is a symbolic link to a directory above it", fix="remove the link")
+        prefix = f"{relative}/" if relative else ""
+        with os.scandir(path) as entries:
+            found = sorted((entry.name, entry.path) for entry in entries)
+        for name, below in found:
+            yield from _walk(below, prefix + name, (*above, identity))
+    elif stat.S_ISREG(status.st_mode):
+        mark = hash((relative, status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev))
+        yield Entry(relative, path, status.st_size, mark)
+    else:
+        raise Invalid(
+            f"{path} is neither a file nor a directory",
+            fix="leave it out; a pipe or device can be put alone, to a path of its own",
+        )
+
+
+class StreamSource:
+    """Bytes that can be read once: standard input, a pipe, a URL.
+
+    Parameters
+    ----------
+    location
+        ``-``, a URL, or a path.
+    target
+        Path of the file in the commit.
+    """
+
+    def __init__(self, location: str, target: str) -> None:
+        self.label = "standard input" if location == STDIN else without_password(location)
+        self.files = 1
+        self.size: int | None = None
+        self._location = location
+        self._target = target
+
+    def write(self, writer: CommitWriter, *, append: bool, progress: Progress) -> None:
+        """See `Source`."""
+        try:
+            with _open(self._location) as stream:
+                counted = _Counted(stream, progress)
+                writer.put(self._target, io.BufferedReader(counted, BLOCK), append=append)
+                _check_length(stream, counted.count, self.label)
+        except HTTPError as error:
+            raise NotFound(f"cannot get {self.label}: {error.code} {error.reason}") from error
+        except (URLError, HTTPException, TimeoutError) as error:
+            reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+            raise Unavailable(f"cannot get {self.label}: {reason}") from error
+        progress(1, counted.count)
+
+    def verify(self) -> None:
+        """A stream has no earlier state to compare with."""
+
+
+class _Counted(io.RawIOBase):
+    """Counts what is read through it."""
+
+    def __init__(self, stream: BinaryIO, progress: Progress) -> None:
+        self.count = 0
+        self._stream = stream
+        self._progress = progress
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer).cast("B")
+        block = self._stream.read(len(view))
+        view[: len(block)] = block
+        self.count += len(block)
+        self._progress(0, self.count)
+        return len(block)
+
+
+def _open(location: str) -> AbstractContextManager[BinaryIO]:
+    if location == STDIN:
+        return nullcontext(sys.stdin.buffer)
+    if is_url(location):
+        from urllib.request import urlopen
+
+        opened: AbstractContextManager[BinaryIO] = urlopen(location, timeout=URL_TIMEOUT_SECONDS)  # noqa: S310
+        return opened
+    return Path(location).open("rb")
+
+
+def _check_length(stream: BinaryIO, count: int, label: str) -> None:
+    """A connection that breaks looks like the end of the file: compare with what was announced."""
+    headers = getattr(stream, "headers", None)
+    announced = headers.get("Content-Length") if headers is not None else None
+    if announced is not None and int(announced) != count:
+        raise Unavailable(f"{label} ended after {count} of {announced} bytes", fix="try again")
+
+
+def is_url(location: str) -> bool:
+    """Whether it is fetched over the network."""
+    return location.startswith(URL_SCHEMES)
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    netloc = urlsplit(url).netloc
+    return url.replace(netloc, netloc.rpartition("@")[2], 1) if "@" in netloc else url
+
+
+def own_name(location: str) -> str:
+    """What a source is called where the user did not name the target; empty for a stream."""
+    if location == STDIN:
+        return ""
+    if is_url(location):
+        return unquote(urlsplit(location).path).rpartition("/")[2]
+    return Path(os.path.abspath(location)).name  # noqa: PTH100 - a link keeps its own name
+
+
+def unreadable(error: OSError, label: str) -> Exception:
+    """An operating system's error about something local, as one of ours."""
+    name = error.filename if isinstance(error.filename, str) else label
+    message = f"cannot read {name}: {(error.strerror or str(error)).lower()}"
+    if isinstance(error, FileNotFoundError):
+        return NotFound(message, fix="nothing was committed")
+    return Denied(message, fix="nothing was committed")
+
+
+def source(location: str, target: str, *, recursive: bool) -> Source:
+    """Look at ``location`` and choose how it is read.
+
+    Raises
+    ------
+    NotFound, Denied
+        If it cannot be read.
+    Invalid
+        If it is a directory and ``recursive`` is false.
+    """
+    if location == STDIN or is_url(location):
+        return StreamSource(location, target)
+    try:
+        mode = Path(location).stat().st_mode
+    except OSError as error:
+        raise unreadable(error, location) from error
+    if stat.S_ISDIR(mode) and not recursive:
+        raise Invalid(f"{location} is a directory", fix="add -r to put what is in it")
+    if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
+        return LocalSource(location, target)
+    return StreamSource(location, target)
