@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from jupyter_dvmount.store.base import Unavailable
+
 from .failures import from_sqlite
 from .layout import is_on_network
 from .schema import VERSION, metadata
@@ -72,7 +73,7 @@ class Catalog:
     def write(self, doing: str = "cannot write the catalog") -> Iterator[Connection]:
         """A transaction that holds the write lock from its start: keep it short."""
         with translated(doing), self._engine.connect() as connection:
-            connection = connection.execution_options(writing=True)
+            connection.execution_options(writing=True)
             with connection.begin():
                 yield connection
 

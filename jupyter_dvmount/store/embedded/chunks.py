@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from jupyter_dvmount.store.base import Corrupt
+
 from .cache import Cache
 from .catalog import Catalog, translated
 from .chunking import ChunkList, ChunkMap

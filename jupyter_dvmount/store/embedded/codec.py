@@ -78,7 +78,7 @@ def encode(kind: Kind, data: Buffer, hash_: bytes | None = None) -> Encoded:
     return Encoded(kind, hash_ or digest(kind, view), payload, len(view), codec)
 
 
-def decode(kind: Kind, hash_: bytes, stored: bytes, raw: int, codec: int) -> bytes | None:
+def decode(kind: Kind, hash_: bytes, stored: bytes | memoryview, raw: int, codec: int) -> bytes | None:
     """Return the chunk's bytes, or None if they are not the ones filed under ``hash_``."""
     if codec == _ZSTD and raw <= MAX_CHUNK:
         try:
@@ -86,7 +86,7 @@ def decode(kind: Kind, hash_: bytes, stored: bytes, raw: int, codec: int) -> byt
         except zstandard.ZstdError:
             return None
     elif codec == _RAW:
-        data = stored
+        data = bytes(stored)
     else:
         return None
     return data if len(data) == raw and digest(kind, data) == hash_ else None

@@ -73,8 +73,7 @@ def _edit_level(store: NodeStore, root: bytes | None, level: int, edits: Edits) 
                 break
             node, is_last = _node_at(store.load, root, level, node.keys[-1] + "\0")
         builder.close()
-    for key, item in builder.nodes:
-        result[key] = item
+    result.update(builder.nodes)
     return _without_unchanged(store.load, root, level + 1, result)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, func, insert, select
 
 from jupyter_dvmount.store.model import Change, ChangeAction, ChangeKind
+
 from .schema import changes
 
 KEPT = 10_000
@@ -21,10 +22,9 @@ def tell(
     commit: str = "",
 ) -> None:
     """Add to the feed within the transaction that makes the change."""
-    result = connection.execute(
-        insert(changes).values(kind=kind, action=action, repo=repo, branch=branch, commit_id=commit)
-    )
-    connection.execute(delete(changes).where(changes.c.seq <= result.inserted_primary_key[0] - KEPT))
+    values = {"kind": kind, "action": action, "repo": repo, "branch": branch, "commit_id": commit}
+    seq = connection.execute(insert(changes).values(**values).returning(changes.c.seq)).scalar_one()
+    connection.execute(delete(changes).where(changes.c.seq <= seq - KEPT))
 
 
 def read(connection: Connection, after: int | None, limit: int) -> list[Change]:

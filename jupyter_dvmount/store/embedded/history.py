@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 from jupyter_dvmount.store.base import AlreadyExists, CommitFinished, Conflict, NotFound
 from jupyter_dvmount.store.model import Commit
 from jupyter_dvmount.store.uri import check_branch, check_repo
+
 from . import feed
 from .records import commit_record
 from .refs import AnyRow, branch_row, commit_row, find_branch, find_commit, repo_row
@@ -193,7 +194,7 @@ def commit_page(
         rows = connection.execute(query if last is None else query.where(commits.c.num < last.num))
     else:
         start = branch_row(connection, repo, branch).head if last is None else last.parent
-        rows = connection.execute(_CHAIN, {"repo": repo.num, "id": start, "limit": limit}) if start else ()
+        rows = connection.execute(_CHAIN, {"repo": repo.num, "id": start, "limit": limit})
     return [commit_record(repo.name, row) for row in rows]
 
 

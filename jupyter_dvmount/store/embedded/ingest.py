@@ -15,6 +15,7 @@ from typing import BinaryIO
 import msgspec
 
 from jupyter_dvmount.store.base import Denied, Invalid, NotFound, StoreError, Unavailable
+
 from .chunking import SMALL, ChunkList, Fill, cut
 from .codec import HASH_BYTES, Kind
 from .session import Found, PackSession

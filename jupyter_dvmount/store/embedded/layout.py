@@ -15,6 +15,7 @@ import msgspec
 from filelock import FileLock
 
 from jupyter_dvmount.store.base import Corrupt, Denied, Invalid, NotFound, Unavailable
+
 from .failures import disk_errors
 
 VERSION = 1
@@ -155,21 +156,20 @@ def sync_directory(path: Path) -> None:
 def remove_rubbish(layout: Layout) -> None:
     """Delete temporary packs whose writer is dead: those that nobody holds a lock on."""
     try:
-        names = os.listdir(layout.tmp)
+        paths = list(layout.tmp.iterdir())
     except OSError as error:
         _log.warning("cannot look for left-over temporary packs: %s", error)
         return
-    for name in names:
-        path = layout.tmp / name
+    for path in paths:
         try:
             with path.open("rb") as file:
                 if time.time() - os.fstat(file.fileno()).st_mtime < _RUBBISH_AGE:
                     continue
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
-                _log.info("removed the unfinished pack %s of a dead writer", name)
+                _log.info("removed the unfinished pack %s of a dead writer", path.name)
         except OSError as error:  # locked, or another process was first
-            _log.debug("left %s alone: %s", name, error)
+            _log.debug("left %s alone: %s", path.name, error)
 
 
 def is_on_network(path: Path) -> bool:

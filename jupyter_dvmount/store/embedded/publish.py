@@ -10,13 +10,14 @@ from sqlalchemy import Connection
 
 from jupyter_dvmount.store.base import Conflict, NotFound
 from jupyter_dvmount.store.uri import check_branch, is_commit_id
+
 from . import history
 from .catalog import Catalog
+from .parts import Parts
 from .records import commit_record
 from .refs import AnyRow, find_branch, find_commit, repo_row
 from .schema import now
 from .session import PackSession
-from .tree import Load
 from .writer import Resolve, Writer
 
 _TRIES = 100  # every failure means that somebody else got through
@@ -57,32 +58,31 @@ def find_target(connection: Connection, repo: AnyRow, ref: str) -> Target:
 
 
 @contextmanager
-def modify(
-    catalog: Catalog, session: PackSession, load: Load, resolve: Resolve, repo: str, ref: str, **values: str
-) -> Iterator[Writer]:
+def modify(parts: Parts, resolve: Resolve, repo: str, ref: str, **values: str) -> Iterator[Writer]:
     """Run a block of changes on ``ref`` and commit them if it ends well.
 
     Parameters
     ----------
-    catalog, session, load, resolve
-        The store; the session is closed.
+    parts
+        The store.
+    resolve
+        Opens the commits that are copied from.
     repo, ref
         What is changed.
     values
         Message and author of a commit of its own.
     """
-    done = False
+    with parts.catalog.read() as connection:
+        row = repo_row(connection, repo)
+        started = now()
+        target = find_target(connection, row, ref)
+    session = PackSession(parts.layout, parts.catalog, parts.chunks)
     try:
-        with catalog.read() as connection:
-            row = repo_row(connection, repo)
-            target = find_target(connection, row, ref)
-        change = _Change(catalog, session, row, target, {**values, "started": now()})
-        writer = Writer(session, load, target.root, resolve)
+        writer = Writer(session, parts.nodes.load, target.root, resolve)
         yield writer
-        change.publish(writer)
-        done = True
+        _Change(parts.catalog, session, row, target, {**values, "started": started}).publish(writer)
     finally:
-        session.close(registered=done)
+        session.close()
 
 
 class _Change:

@@ -10,6 +10,7 @@ from typing_extensions import Buffer
 
 from jupyter_dvmount.store.base import Corrupt, Invalid, NotFound
 from jupyter_dvmount.store.model import Commit, FileInfo
+
 from .cache import Cache
 from .chunking import SMALL, ChunkMap
 from .chunks import ChunkSource

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select, text
 
-from jupyter_dvmount.store.model import Branch, Commit, Repo
+from jupyter_dvmount.store.model import DEFAULT_BRANCH, Branch, Commit, Repo
+
 from .refs import AnyRow, find_commit
 from .schema import branches, to_time
 
 _REPOS = (
     "SELECT repos.*, (SELECT count(*) FROM branches WHERE branches.repo = repos.num) AS branches,"
-    " (SELECT commits.size FROM branches JOIN commits ON commits.repo = repos.num AND commits.id = branches.head"
-    "  WHERE branches.repo = repos.num ORDER BY branches.name = 'master' DESC, branches.moved DESC LIMIT 1) AS size"
+    " (SELECT commits.size FROM branches"
+    "  JOIN commits ON commits.repo = repos.num AND commits.id = branches.head"
+    "  WHERE branches.repo = repos.num"
+    "  ORDER BY branches.name = :default DESC, branches.moved DESC LIMIT 1) AS size"
     " FROM repos WHERE repos.name > :after ORDER BY repos.name LIMIT :limit"
 )
 _PAGE = 200
@@ -19,13 +22,18 @@ _PAGE = 200
 
 def repo_page(connection: Connection, after: str, limit: int = _PAGE) -> list[Repo]:
     """Repos by name, after a name."""
-    return [_repo(row) for row in connection.execute(text(_REPOS), {"after": after, "limit": limit})]
+    return [
+        _repo(row)
+        for row in connection.execute(
+            text(_REPOS), {"default": DEFAULT_BRANCH, "after": after, "limit": limit}
+        )
+    ]
 
 
 def repo_record(connection: Connection, row: AnyRow) -> Repo:
     """One repo with its sums."""
     query = text(_REPOS.replace("repos.name > :after", "repos.num = :num"))
-    return _repo(connection.execute(query, {"num": row.num, "limit": 1}).one())
+    return _repo(connection.execute(query, {"default": DEFAULT_BRANCH, "num": row.num, "limit": 1}).one())
 
 
 def _repo(row: AnyRow) -> Repo:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, select, text
 
 from jupyter_dvmount.store.base import Invalid, NotFound
 from jupyter_dvmount.store.uri import check_branch, check_repo, is_commit_id, split_ref
+
 from .schema import branches, commits, repos
 
 AnyRow = Row[Any]

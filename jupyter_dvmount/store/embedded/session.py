@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -19,7 +20,10 @@ from .pack import PackWriter, SealedPack
 _DOING = "cannot write to the store"
 _SEALS = 2  # packs that may wait for the disk before the writer waits too
 _INSERT_PACK = "INSERT INTO packs (name, kind, size) VALUES (?, ?, ?)"
-_INSERT_CHUNK = 'INSERT OR IGNORE INTO chunks (hash, kind, pack, "offset", stored, raw, codec) VALUES (?, ?, ?, ?, ?, ?, ?)'
+_INSERT_CHUNK = (
+    'INSERT OR IGNORE INTO chunks (hash, kind, pack, "offset", stored, raw, codec)'
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 
 Found = tuple[bytes, "Encoded | None"]
 """Hash of a chunk, and the chunk where the store does not have it."""
@@ -39,7 +43,7 @@ class PackSession:
         self._open: dict[Kind, PackWriter] = {}
         self._ours: set[bytes] = set()  # written here, not registered yet
         self._sealing: list[Future[None]] = []
-        self._sealed: list[SealedPack] = []
+        self._sealed: dict[str, SealedPack] = {}  # not registered yet
         self._sealer = ThreadPoolExecutor(2, thread_name_prefix="dvmount-seal")
         self.workers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="dvmount-put")
 
@@ -91,59 +95,54 @@ class PackSession:
     def finish(self) -> None:
         """Make everything written durable; `register` then tells the catalog."""
         writers, self._open = list(self._open.values()), {}
-        futures = [self._sealer.submit(self._seal, writer) for writer in writers]
+        self._sealing.extend(self._sealer.submit(self._seal, writer) for writer in writers)
         self._wait()
-        for future in futures:
-            future.exception()  # wait for all, so that none is lost when one fails
-        for future in futures:
-            self._sealed.append(future.result())
         if writers:
             with disk_errors(_DOING):
                 sync_directory(self._layout.packs)
 
     def register(self, connection: Connection) -> None:
         """Enter the finished packs into the catalog, within the caller's transaction."""
-        for pack in self._sealed:
+        for pack in self._sealed.values():
             _insert(connection, pack)
 
-    def close(self, *, registered: bool) -> None:
-        """End the session; what the catalog was not told of is removed."""
+    def close(self) -> None:
+        """End the session; packs that the catalog does not know are removed."""
         self.workers.shutdown(cancel_futures=True)
         self._sealer.shutdown()
         for writer in self._open.values():
             writer.abort()
-        if not registered:
-            for pack in self._sealed:
-                self._remove(pack)
-        self._open, self._sealed, self._sealing = {}, [], []
+        for name in self._sealed:
+            self._remove_unregistered(name)
+        self._open, self._sealed, self._sealing = {}, {}, []
 
     def _wait(self) -> None:
         while self._sealing:
             self._sealing.pop(0).result()
 
-    def _seal(self, writer: PackWriter) -> SealedPack:
+    def _seal(self, writer: PackWriter) -> None:
         try:
             with disk_errors(_DOING):
-                return writer.seal()
+                self._sealed[writer.name] = writer.seal()
         except BaseException:
             writer.abort()
             raise
 
     def _seal_and_register(self, writer: PackWriter) -> None:
-        pack = self._seal(writer)
-        try:
-            with disk_errors(_DOING):
-                sync_directory(self._layout.packs)
-            with self._catalog.write(_DOING) as connection:
-                _insert(connection, pack)
-        except BaseException:
-            self._remove(pack)
-            raise
-        self._ours.difference_update(place.hash for place in pack.places)
+        self._seal(writer)
+        pack = self._sealed[writer.name]
+        with disk_errors(_DOING):
+            sync_directory(self._layout.packs)
+        with self._catalog.write(_DOING) as connection:
+            _insert(connection, pack)
+        del self._sealed[writer.name]
+        self._ours.difference_update(writer.places)
 
-    def _remove(self, pack: SealedPack) -> None:
-        with suppress(OSError):
-            (self._layout.packs / pack.name).unlink()
+    def _remove_unregistered(self, name: str) -> None:
+        """Remove a pack, but never one that a transaction of unclear end has made part of the store."""
+        with suppress(OSError, sqlite3.Error):
+            if self._catalog.reader.execute("SELECT 1 FROM packs WHERE name = ?", (name,)).fetchone() is None:
+                (self._layout.packs / name).unlink()
 
 
 def _insert(connection: Connection, pack: SealedPack) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from jupyter_dvmount.store.base import Invalid, NotFound
+
 from .cache import Cache
 from .edit import edit
 from .tree import (

@@ -15,15 +15,17 @@ from typing_extensions import Self
 from jupyter_dvmount.store.base import Conflict, NotFound, Progress, Unavailable
 from jupyter_dvmount.store.model import Branch, Change, Commit, DiffEntry, Problem, Repo
 from jupyter_dvmount.store.uri import check_path
+
 from . import feed, history, records
 from .catalog import Catalog
+from .check import check
 from .chunks import CHUNK_CACHE, ChunkSource
 from .difference import Difference, difference
 from .layout import Layout, directory_of, open_layout, remove_rubbish
+from .parts import Parts
 from .publish import modify
 from .reader import NODE_CACHE, NodeSource, Reader, file_info
 from .refs import AnyRow, branch_row, commit_row, find_branch, repo_row
-from .session import PackSession
 from .tree import below, find, key_of, path_of
 from .writer import Writer
 
@@ -75,11 +77,11 @@ class EmbeddedStore:
     def __init__(self, layout: Layout, chunk_cache: int, node_cache: int) -> None:
         self.url = layout.root.as_uri()
         self.id = layout.id
-        self._layout = layout
         self._catalog = Catalog(layout.catalog)
         self._catalog.check()
         self._chunks = ChunkSource(self._catalog, layout.packs, chunk_cache)
         self._nodes = NodeSource(self._chunks, node_cache)
+        self._parts = Parts(layout, self._catalog, self._chunks, self._nodes)
 
     # repos
     def create_repo(self, repo: str, *, description: str = "") -> Repo:
@@ -189,10 +191,7 @@ class EmbeddedStore:
         self, repo: str, ref: str, *, message: str = "", author: str = ""
     ) -> AbstractContextManager[Writer]:
         """Write to an open commit, or make a commit of its own."""
-        session = PackSession(self._layout, self._catalog, self._chunks)
-        return modify(
-            self._catalog, session, self._nodes.load, self.read, repo, ref, message=message, author=author
-        )
+        return modify(self._parts, self.read, repo, ref, message=message, author=author)
 
     def read(self, repo: str, ref: str) -> Reader:
         """A reader for a finished commit."""
@@ -225,7 +224,7 @@ class EmbeddedStore:
 
     def fsck(self, *, full: bool = False, progress: Progress | None = None) -> Iterator[Problem]:
         """Compare catalog and packs."""
-        raise NotImplementedError
+        return check(self._parts, full=full, progress=progress)
 
     def close(self) -> None:
         """Release files and connections."""

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from jupyter_dvmount.store.base import Conflict, Invalid, NotFound, Progress
 from jupyter_dvmount.store.model import Commit
 from jupyter_dvmount.store.uri import check_path
+
 from .chunking import Fill
 from .codec import Kind
 from .difference import difference
