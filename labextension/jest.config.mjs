@@ -1,0 +1,31 @@
+const compiled = [
+  '@jupyterlab',
+  '@jupyter',
+  '@microsoft',
+  'exenv-es6',
+  'lib0',
+  'y-protocols',
+  'yjs'
+];
+
+export default {
+  testEnvironment: 'jsdom',
+  testMatch: ['<rootDir>/src/**/__tests__/*.spec.ts'],
+  moduleNameMapper: { '\\.svg$': '<rootDir>/src/__tests__/svg.mjs' },
+  transform: {
+    '\\.[jt]sx?$|\\.mjs$': [
+      'ts-jest',
+      {
+        tsconfig: {
+          allowJs: true,
+          esModuleInterop: true,
+          isolatedModules: true,
+          jsx: 'react',
+          target: 'ES2022'
+        }
+      }
+    ]
+  },
+  // These are published as ES modules, which jest does not read by itself.
+  transformIgnorePatterns: [`/node_modules/(?!(${compiled.join('|')})/)`]
+};

@@ -1,0 +1,13 @@
+import { LabIcon } from '@jupyterlab/ui-components';
+
+import branchSvg from '../style/icons/branch.svg';
+import commitSvg from '../style/icons/commit.svg';
+import dvmountSvg from '../style/icons/dvmount.svg';
+import mountSvg from '../style/icons/mount.svg';
+import unmountSvg from '../style/icons/unmount.svg';
+
+export const dvmountIcon = new LabIcon({ name: 'jupyter-dvmount:panel', svgstr: dvmountSvg });
+export const branchIcon = new LabIcon({ name: 'jupyter-dvmount:branch', svgstr: branchSvg });
+export const commitIcon = new LabIcon({ name: 'jupyter-dvmount:commit', svgstr: commitSvg });
+export const mountIcon = new LabIcon({ name: 'jupyter-dvmount:mount', svgstr: mountSvg });
+export const unmountIcon = new LabIcon({ name: 'jupyter-dvmount:unmount', svgstr: unmountSvg });

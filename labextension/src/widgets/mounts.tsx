@@ -1,0 +1,182 @@
+import { closeIcon, codeIcon, ellipsesIcon, linkIcon } from '@jupyterlab/ui-components';
+import React from 'react';
+
+import type { Mount } from '../api';
+import { CommandIDs } from '../commands';
+import { formatSize, shortId } from '../format';
+import { unmountIcon } from '../icons';
+import type { Pending } from '../models/mounts';
+import { useModel, useServices } from './context';
+import { IconButton, openRowMenu } from './controls';
+import { Rows } from './rows';
+import { Failure, Loading, Nothing } from './states';
+
+type MountRow =
+  | { readonly pending: Pending; readonly mount?: undefined }
+  | { readonly mount: Mount; readonly pending?: undefined };
+
+const PLAIN_PX = 44;
+const WITH_ERROR_PX = 78;
+
+const keyOf = (row: MountRow) => (row.mount ? `m:${row.mount.name}` : `p:${row.pending.name}`);
+const height = (row: MountRow) => (row.mount?.error ? WITH_ERROR_PX : PLAIN_PX);
+
+/** What is mounted now, and what is being mounted. */
+export function MountList(): JSX.Element {
+  const { versions, trans } = useServices();
+  const model = useModel(versions.mounts);
+  const rows = React.useMemo<MountRow[]>(
+    () => [
+      ...model.pending.map(pending => ({ pending })),
+      ...model.mounts.map(mount => ({ mount }))
+    ],
+    // The lists change in place; the revision tells.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+    [model, model.revision]
+  );
+  if (!rows.length) {
+    if (model.error) {
+      return <Failure error={model.error} retry={() => void model.refresh()} />;
+    }
+    return model.value ? (
+      <Nothing text={trans.__('Nothing is mounted. Choose a branch or a commit below.')} />
+    ) : (
+      <Loading />
+    );
+  }
+  return (
+    <Rows
+      label={trans.__('Mounted')}
+      rows={rows}
+      keyOf={keyOf}
+      height={height}
+      className={row => (row.mount ? 'dvm-MountItem' : 'dvm-PendingItem')}
+      onSelect={row =>
+        versions.selection.select(row.mount ? { kind: 'mount', name: row.mount.name } : null)
+      }
+      render={(row, active) =>
+        row.mount ? (
+          <MountItem mount={row.mount} active={active} />
+        ) : (
+          <PendingItem pending={row.pending} active={active} />
+        )
+      }
+    />
+  );
+}
+
+function MountItem(props: { mount: Mount; active: boolean }): JSX.Element {
+  const { execute, trans } = useServices();
+  const { mount, active } = props;
+  const { name } = mount;
+  return (
+    <div className="dvm-Mount">
+      <div className="dvm-Mount-line">
+        <linkIcon.react tag="span" className="dvm-Row-icon" />
+        <strong className="dvm-Ellipsis" title={mount.path}>
+          {name}
+        </strong>
+        <Badges mount={mount} />
+        <span className="dvm-Row-actions">
+          <IconButton
+            icon={codeIcon}
+            label={trans.__('Insert code that reads %1', name)}
+            tabbable={active}
+            onClick={() => execute(CommandIDs.insertCode, { name })}
+          />
+          <IconButton
+            icon={unmountIcon}
+            label={trans.__('Unmount %1', name)}
+            tabbable={active}
+            onClick={() => execute(CommandIDs.unmount, { name })}
+          />
+          <IconButton
+            icon={ellipsesIcon}
+            label={trans.__('More for %1', name)}
+            tabbable={active}
+            popup="menu"
+            onClick={openRowMenu}
+          />
+        </span>
+      </div>
+      <div className="dvm-Mount-line dvm-Dim">
+        <span className="dvm-Ellipsis" title={`${mount.repo}@${mount.commit}`}>
+          {mount.branch ? `${mount.repo}@${mount.branch}` : mount.repo}
+          {' · '}
+          <code>{shortId(mount.commit)}</code>
+        </span>
+        {mount.moved && (
+          <button
+            type="button"
+            className="dvm-Pill dvm-mod-action"
+            title={trans.__('The branch %1 has moved. Show its newest commit.', mount.branch)}
+            tabIndex={active ? 0 : -1}
+            onClick={() => execute(CommandIDs.update, { name })}
+          >
+            {trans.__('Update')}
+          </button>
+        )}
+      </div>
+      {mount.error && (
+        <div className="dvm-Mount-error" role="alert" title={mount.error}>
+          {mount.error}
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Badges(props: { mount: Mount }): JSX.Element {
+  const { trans } = useServices();
+  const { mount } = props;
+  return (
+    <>
+      {mount.follow && (
+        <span className="dvm-Pill" title={trans.__('Moves by itself when %1 does', mount.branch)}>
+          {trans.__('follows')}
+        </span>
+      )}
+      {mount.mode === 'checkout' && (
+        <span
+          className="dvm-Pill"
+          title={trans.__('The files were copied out, because FUSE cannot be used here')}
+        >
+          {trans.__('checkout')}
+        </span>
+      )}
+      {mount.error && <span className="dvm-Pill dvm-mod-error">{trans.__('error')}</span>}
+    </>
+  );
+}
+
+function PendingItem(props: { pending: Pending; active: boolean }): JSX.Element {
+  const { execute, trans } = useServices();
+  const { pending, active } = props;
+  const { bytesDone, bytesTotal, filesDone } = pending;
+  const known = bytesTotal > 0;
+  return (
+    <div className="dvm-Mount">
+      <div className="dvm-Mount-line">
+        <strong className="dvm-Ellipsis">{pending.name}</strong>
+        <span className="dvm-Dim">
+          {known
+            ? trans.__('%1 of %2', formatSize(bytesDone), formatSize(bytesTotal))
+            : filesDone
+              ? trans._n('%1 file', '%1 files', filesDone)
+              : trans.__('mounting…')}
+        </span>
+        <IconButton
+          icon={closeIcon}
+          label={trans.__('Cancel mounting %1', pending.name)}
+          tabbable={active}
+          onClick={() => execute(CommandIDs.cancelMount, { name: pending.name })}
+        />
+      </div>
+      <progress
+        className="dvm-Progress"
+        aria-label={trans.__('Mounting %1', pending.name)}
+        {...(known ? { value: bytesDone, max: bytesTotal } : {})}
+      />
+    </div>
+  );
+}
