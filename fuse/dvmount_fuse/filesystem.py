@@ -29,6 +29,7 @@ log = logging.getLogger("jupyter_dvmount.fuse")
 ERRNO = {
     "not_found": errno.ENOENT,
     "invalid": errno.ENOENT,
+    "conflict": errno.ENOENT,  # a commit that is not finished yet
     "denied": errno.EACCES,
     "corrupt": errno.EIO,
     "unavailable": errno.EIO,

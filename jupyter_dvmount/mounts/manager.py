@@ -105,6 +105,8 @@ class MountManager:
         wanted = replace(wanted, mode=mode, target=str(target))
         with self._records.lock():
             self._put(wanted)
+        if follow:
+            self._service.supervise()
         return self._view(wanted, "")
 
     def unmount(self, name: str) -> Unmounted:
@@ -181,6 +183,8 @@ class MountManager:
         elif not branch:
             following = False  # a commit named by its id stays where it is
         moved = self._move(replace(record, follow=following, branch=branch), reader, progress)
+        if following:
+            self._service.supervise()
         return self._view(moved, "")
 
     def restore(self) -> builtins.list[Mount]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -157,13 +158,17 @@ class Service:
 
     def stop(self) -> None:
         """End the supervisor and with it the daemon; records and links stay."""
-        lock = FileLock(self._state.run / "supervisor.lock", timeout=START_PATIENCE)
-        with suppress(FileNotFoundError, ProcessLookupError, ValueError, PermissionError):
+        with suppress(OSError, ValueError):
             pid = int((self._state.run / "supervisor.pid").read_text(encoding="ascii"))
-            if _MODULE.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGTERM)
+            process = os.pidfd_open(pid)
+            try:
+                if _MODULE.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    signal.pidfd_send_signal(process, signal.SIGTERM)
+                    select.select([process], [], [], START_PATIENCE)
+            finally:
+                os.close(process)
         try:
-            with lock:
+            with FileLock(self._state.run / "supervisor.lock", timeout=START_PATIENCE):
                 pass
         except Timeout:
             raise Unavailable("the supervisor of the mounts does not end") from None

@@ -1,0 +1,33 @@
+"""What runs for a state directory, and waiting for it without luck."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def processes_of(state: Path) -> list[int]:
+    """Daemons and supervisors of a state directory."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(state).encode() in words and b"--state" in words and process.name.isdigit():
+            found.append(int(process.name))
+    return found
+
+
+def wait_for(what: Callable[[], object], seconds: float = 20) -> float:
+    """Seconds until ``what`` is true; fails after a generous limit, so that slowness is no failure."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < seconds:
+        try:
+            if what():
+                return time.monotonic() - begin
+        except OSError:
+            pass
+        time.sleep(0.02)
+    raise AssertionError(f"still not so after {seconds} s")

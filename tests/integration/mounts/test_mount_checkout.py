@@ -1,0 +1,153 @@
+"""Without FUSE the same call gives the same files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from jupyter_dvmount.mounts import checkout as module
+from jupyter_dvmount.mounts.support import MODE_VARIABLE, fuse_support
+from jupyter_dvmount.store import Corrupt, Unavailable
+from tests.integration.mounts.processes import processes_of
+from tests.integration.mounts.trees import files_below, random_tree
+
+pytestmark = pytest.mark.usefixtures("checkout")
+
+
+def temporary(config):
+    return list((config.state / "tmp").iterdir())
+
+
+def test_a_checkout_equals_the_mount_byte_for_byte(manager, put, monkeypatch):
+    tree = random_tree()
+    put(tree)
+    copied = manager.mount("images", "master", name="copied")
+    assert copied.mode == "checkout"
+    assert files_below(Path(copied.path)) == tree
+    if not fuse_support().usable:
+        pytest.skip(f"no FUSE here to compare with: {fuse_support().why}")
+    monkeypatch.setenv(MODE_VARIABLE, "fuse")
+    mounted = manager.mount("images", "master", name="mounted")
+    assert files_below(Path(mounted.path)) == tree
+
+    def looks(path):
+        status = path.stat()
+        return stat.S_IMODE(status.st_mode), int(status.st_mtime), status.st_size * path.is_file()
+
+    for name in ["", "data", "names", *(path.lstrip("/") for path in tree)]:
+        assert looks(Path(copied.path, name)) == looks(Path(mounted.path, name))
+
+
+def test_files_of_a_checkout_are_read_only_and_need_no_process(manager, put, config):
+    put({"/d/a": b"1"})
+    path = Path(manager.mount("images", "master").path)
+    assert stat.S_IMODE((path / "d" / "a").stat().st_mode) == 0o444
+    assert stat.S_IMODE((path / "d").stat().st_mode) == 0o555
+    assert stat.S_IMODE(path.stat().st_mode) == 0o555
+    assert processes_of(config.state) == []
+
+
+def test_mounts_of_one_commit_share_its_files_and_the_last_one_removes_them(manager, put, config):
+    commit = put({"/d/a": b"1"})
+    first = manager.mount("images", "master", name="first")
+    calls = []
+    second = manager.mount("images", commit, name="second", progress=lambda *done: calls.append(done))
+    assert calls == []
+    assert first.target == second.target
+    manager.unmount("first")
+    assert Path(second.path, "d", "a").read_bytes() == b"1"
+    with Path(second.path, "d", "a").open("rb") as file:
+        assert os.getpid() in {holder.pid for holder in manager.unmount("second").holders}
+        assert file.read() == b"1"
+    assert not Path(second.target).exists()
+    assert temporary(config) == []
+
+
+def test_progress_is_told_and_may_cancel_without_a_trace(manager, put, config):
+    put({f"/{number:03}": b"x" * 1000 for number in range(100)})
+    seen = []
+    manager.mount("images", "master", name="whole", progress=lambda *done: seen.append(done))
+    assert seen[0] == (0, 0)
+    assert seen[-1] == (100, 100_000)
+    assert seen == sorted(seen)
+    manager.unmount("whole")
+
+    def cancel(files, _bytes):
+        if files == 50:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        manager.mount("images", "master", progress=cancel)
+    assert temporary(config) == []
+    assert manager.list() == []
+    assert list(config.root.iterdir()) == []
+    assert not list((config.state / "checkouts").glob("*/*"))
+    assert manager.mount("images", "master").error == ""
+
+
+def test_too_little_room_is_said_with_both_numbers_before_copying(manager, put, config, monkeypatch):
+    put({"/big": b"x" * (3 << 20)})
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage(100 << 20, 98 << 20, 2 << 20))
+    copied = []
+    with pytest.raises(Unavailable) as caught:
+        manager.mount("images", "master", progress=lambda *done: copied.append(done))
+    assert "67 MiB" in caught.value.message
+    assert "2 MiB are free" in caught.value.message
+    assert caught.value.fix
+    assert copied == []
+    assert manager.list() == []
+
+
+def test_a_disk_that_fills_up_while_copying_leaves_nothing(manager, put, config, monkeypatch):
+    put({"/a": b"x" * 1000, "/b": b"y" * 1000})
+
+    def full(self, info, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module._Copy, "_copy_file", full)
+    with pytest.raises(Unavailable, match="No space left"):
+        manager.mount("images", "master")
+    assert temporary(config) == []
+    assert manager.list() == []
+
+
+def test_corrupt_bytes_are_never_checked_out(manager, put, config, tmp_path):
+    bad = os.urandom(50_000)
+    put({"/bad": bad})
+    for pack in (tmp_path / "store" / "packs").rglob("*"):
+        if pack.is_file() and (at := pack.read_bytes().find(bad[:64])) >= 0:
+            with pack.open("r+b") as file:
+                file.seek(at + 100)
+                file.write(bytes([bad[100] ^ 1]))
+    with pytest.raises(Corrupt):
+        manager.mount("images", "master")
+    assert temporary(config) == []
+    assert manager.list() == []
+
+
+def test_what_a_killed_copy_left_behind_is_removed_at_the_next_start(manager, put, config):
+    put({"/a": b"1"})
+    manager.mount("images", "master")
+    dead = config.state / "tmp" / "checkout.999999999.abc"
+    (dead / "d").mkdir(parents=True)
+    (dead / "d").chmod(0o555)
+    mine = config.state / "tmp" / f"checkout.{os.getpid()}.abc"
+    mine.mkdir()
+    manager.restore()
+    assert temporary(config) == [mine]
+
+
+def test_deleted_files_of_a_checkout_are_reported_and_come_back_with_a_new_mount(manager, put):
+    put({"/a": b"1"})
+    mount = manager.mount("images", "master")
+    Path(mount.target).chmod(0o755)
+    shutil.rmtree(mount.target)
+    assert "mount it again" in manager.list()[0].error
+    manager.unmount("images")
+    assert Path(manager.mount("images", "master").path, "a").read_bytes() == b"1"

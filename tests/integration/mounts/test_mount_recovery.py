@@ -1,0 +1,153 @@
+"""Whatever is killed comes back, and every path works again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dvmount_fuse.control import Ping, ask
+from dvmount_fuse.endpoint import clean, mounted_device
+from dvmount_fuse.layout import State
+from tests.integration.mounts.processes import processes_of, wait_for
+
+pytestmark = pytest.mark.usefixtures("fuse")
+
+
+@pytest.fixture
+def mounted(manager, put):
+    put({"/a": b"content"})
+    return Path(manager.mount("images", "master").path)
+
+
+def pid_of(config, which):
+    return int((config.state / "run" / f"{which}.pid").read_text())
+
+
+def kill(pid):
+    os.kill(pid, signal.SIGKILL)
+
+
+def reads(mounted):
+    return lambda: (mounted / "a").read_bytes() == b"content"
+
+
+def test_a_killed_daemon_is_back_within_seconds(mounted, config, record_property):
+    for _ in range(2):
+        kill(pid_of(config, "daemon"))
+        wait_for(lambda: not reads(mounted)() if mounted.exists() else True)
+        took = wait_for(reads(mounted), 10)
+        record_property("seconds", took)
+
+
+def test_a_killed_supervisor_is_replaced_by_the_next_call_and_keeps_the_daemon(manager, mounted, config):
+    daemon, supervisor = pid_of(config, "daemon"), pid_of(config, "supervisor")
+    with (mounted / "a").open("rb") as file:
+        kill(supervisor)
+        wait_for(lambda: supervisor not in processes_of(config.state))
+        assert manager.list()[0].error == ""
+        wait_for(lambda: pid_of(config, "supervisor") != supervisor)
+        assert file.read() == b"content"
+    assert pid_of(config, "daemon") == daemon
+    kill(daemon)  # and the new supervisor watches the old daemon
+    wait_for(lambda: pid_of(config, "daemon") != daemon)
+    wait_for(reads(mounted), 10)
+
+
+def test_both_killed_at_once_come_back_with_the_next_call(manager, mounted, config):
+    for which in ("supervisor", "daemon"):
+        kill(pid_of(config, which))
+    listed = manager.list()[0]
+    assert "daemon" in listed.error or not listed.error
+    wait_for(reads(mounted), 10)
+    assert manager.list()[0].error == ""
+
+
+def test_a_daemon_that_hangs_hangs_no_caller_and_is_replaced(manager, mounted, config):
+    daemon = pid_of(config, "daemon")
+    os.kill(daemon, signal.SIGSTOP)
+    begin = time.monotonic()
+    listed = manager.list()[0]
+    assert time.monotonic() - begin < 8
+    assert "does not answer" in listed.error
+    wait_for(lambda: pid_of(config, "daemon") != daemon, 40)
+    wait_for(reads(mounted), 10)
+
+
+def test_a_mount_made_while_nothing_runs_finds_a_stale_endpoint_cleaned(manager, mounted, config, put):
+    for which in ("supervisor", "daemon"):
+        kill(pid_of(config, which))
+    wait_for(lambda: not processes_of(config.state))
+    fs = State(config.state).fs
+    assert mounted_device(fs) is not None  # the dead endpoint is still in the kernel's table
+    put({"/b": b"2"}, repo="other")
+    assert (Path(manager.mount("other", "master").path) / "b").read_bytes() == b"2"
+    assert reads(mounted)()
+
+
+def test_mounts_work_again_after_everything_was_stopped(manager, mounted, config):
+    manager.stop()
+    assert processes_of(config.state) == []
+    assert mounted_device(State(config.state).fs) is None
+    mounted.unlink()  # as if the home directory had been cleaned up
+    restored = manager.restore()
+    assert [mount.error for mount in restored] == [""]
+    assert reads(mounted)()
+
+
+def test_a_mount_unmounted_behind_our_back_comes_back(mounted, config):
+    clean(State(config.state).fs)
+    wait_for(reads(mounted), 10)
+
+
+def test_processes_end_when_nothing_has_been_mounted_for_a_while(config, put, store):
+    from jupyter_dvmount.mounts.manager import MountManager
+
+    state = State(config.state)
+    state.prepare()
+    supervisor = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "jupyter_dvmount.mounts.supervisor",
+            "--state",
+            str(config.state),
+            "--idle",
+            "0.5",
+        ]
+    )
+    put({"/a": b"1"})
+    manager = MountManager(config, store)
+    wait_for(lambda: pid_of(config, "supervisor") == supervisor.pid)
+    manager.mount("images", "master")
+    time.sleep(1.5)
+    assert supervisor.poll() is None  # it stays as long as something is mounted
+    manager.unmount("images")
+    assert supervisor.wait(timeout=30) == 0
+    assert processes_of(config.state) == []
+    assert mounted_device(state.fs) is None
+
+
+def test_there_is_one_daemon_and_one_supervisor_however_many_are_started(mounted, config):
+    for module in ("dvmount_fuse.main", "jupyter_dvmount.mounts.supervisor"):
+        second = subprocess.run(
+            [sys.executable, "-m", module, "--state", str(config.state)],
+            timeout=60,
+            capture_output=True,
+            check=False,
+        )
+        assert second.returncode == (3 if "fuse" in module else 0)
+    assert len(processes_of(config.state)) == 2
+    assert reads(mounted)()
+
+
+def test_the_daemon_tells_how_it_is(manager, mounted, config):
+    status = ask(State(config.state).socket, Ping())
+    assert (status.pid, status.mounted, status.commits) == (pid_of(config, "daemon"), True, 1)
+    assert status.mountpoint == str(State(config.state).fs)
+    assert 10 << 20 < status.rss < 150 << 20
