@@ -47,12 +47,11 @@ def mount(session: Session, commit: Location, place: str | None, follow: bool) -
             progress=progress,
         )
     click.echo(made.path)
-    _explain(session, made)
+    _explain(session, made, f"{commit.repo}@{commit.ref}")
 
 
-def _explain(session: Session, made: Mount) -> None:
+def _explain(session: Session, made: Mount, what: str) -> None:
     """Tell a person on stderr what there is now; stdout is the path alone, for scripts."""
-    what = f"{made.repo}@{made.branch}" if made.branch else made.repo
     click.echo(f"{what} (commit {human_id(made.commit)}) is there, read-only.", err=True)
     if made.mode == "checkout":
         reasons = [check.detail for check in session.manager().probe() if check.status != "ok"]

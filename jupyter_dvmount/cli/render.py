@@ -1,7 +1,7 @@
 """Everything that commands show: tables for people, columns for pipes, JSON for programs.
 
 A terminal gets an aligned table with sizes and times for people. A pipe gets the same columns without
-a header, separated by tabs, with exact bytes, full ids and UTC. ``-o json`` gives the records.
+a header, separated by tabs, with exact bytes, full ids and UTC. ``-o`` chooses whatever the output is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jupyter_dvmount.store import Branch, Commit, DiffEntry, FileInfo, Problem, 
 
 from .text import one_line
 
-Output = Literal["json"] | None
+Output = Literal["json", "table"] | None
 Record = TypeVar("Record", bound=msgspec.Struct)
 BATCH = 500
 """Rows of a table laid out together, so that a listing of any length takes bounded memory."""
@@ -29,7 +29,11 @@ ID_DIGITS = 12
 DIFF_LETTERS = {"added": "A", "deleted": "D", "changed": "M"}
 
 output_option = click.option(
-    "-o", "--output", type=click.Choice(["json"]), help="Print JSON instead of a table."
+    "-o",
+    "--output",
+    type=click.Choice(["json", "table"]),
+    envvar="DVMOUNT_OUTPUT",
+    help="JSON, or the table of a terminal also in a pipe.",
 )
 
 
@@ -112,7 +116,7 @@ COLUMNS: dict[type[msgspec.Struct], tuple[Column, ...]] = {
     ),
     DiffEntry: (
         Column("", lambda d: DIFF_LETTERS[d.change]),
-        Column("PATH", lambda d: d.path),
+        Column("", lambda d: d.path),
     ),
     Mount: (
         Column("NAME", lambda m: m.name),
@@ -144,13 +148,13 @@ def show_list(items: Iterable[Record], kind: type[Record], output: Output) -> No
     items
         Any number of records of one ``kind``; an error of the first comes before any output.
     output
-        ``json`` or None.
+        ``json``, ``table``, or None for what suits where it goes.
     """
     iterator = iter(items)
     started = chain(list(islice(iterator, 1)), iterator)
     if output == "json":
         _write_json(started)
-    elif sys.stdout.isatty():
+    elif _for_people(output):
         _write_table(started, COLUMNS[kind])
     else:
         _write_columns(started, COLUMNS[kind])
@@ -161,12 +165,16 @@ def show_record(item: msgspec.Struct, output: Output) -> None:
     if output == "json":
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(item), indent=2).decode() + "\n")
         return
-    human = sys.stdout.isatty()
+    human = _for_people(output)
     names = item.__struct_fields__
     width = max(map(len, names)) + 2
     for name in names:
         value = _human_field(name, getattr(item, name)) if human else _exact(getattr(item, name))
         sys.stdout.write(f"{name + ':':<{width}}{one_line(value)}".rstrip() + "\n")
+
+
+def _for_people(output: Output) -> bool:
+    return output == "table" or sys.stdout.isatty()
 
 
 def _human_field(name: str, value: Any) -> str:
@@ -202,24 +210,29 @@ def _write_columns(items: Iterator[msgspec.Struct], columns: tuple[Column, ...])
 
 
 def _write_table(items: Iterator[msgspec.Struct], columns: tuple[Column, ...]) -> None:
+    """Lay out a batch of rows at a time; columns only grow, and no value is ever cut or wrapped."""
     from rich.cells import cell_len
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    console = Console(highlight=False)
     widths = [len(column.title) for column in columns]
-    header = any(column.title for column in columns)
+    titles = any(column.title for column in columns)
     while batch := [[_human(column, item) for column in columns] for item in islice(items, BATCH)]:
         widths = [max(w, *(cell_len(row[i]) for row in batch)) for i, w in enumerate(widths)]
-        table = Table(box=None, show_header=header, pad_edge=False, header_style="bold")
-        for column, width in zip(columns, widths, strict=True):
-            justify: Literal["right", "left"] = "right" if column.numeric else "left"
-            table.add_column(column.title, justify=justify, overflow="fold", min_width=min(width, 12))
+        if titles:
+            header = [column.title for column in columns]
+            click.secho(_line(header, widths, columns), bold=True)
+            titles = False
         for row in batch:
-            table.add_row(*(Text(cell) for cell in row))
-        console.print(table)
-        header = False
+            sys.stdout.write(_line(row, widths, columns) + "\n")
+
+
+def _line(cells: list[str], widths: list[int], columns: tuple[Column, ...]) -> str:
+    from rich.cells import cell_len
+
+    padded = []
+    for cell, width, column in zip(cells, widths, columns, strict=True):
+        space = " " * (width - cell_len(cell))
+        padded.append(space + cell if column.numeric else cell + space)
+    return "  ".join(padded).rstrip()
 
 
 def _human(column: Column, item: msgspec.Struct) -> str:
