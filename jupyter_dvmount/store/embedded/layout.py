@@ -20,8 +20,13 @@ from .failures import disk_errors
 
 VERSION = 1
 _FORMAT = "dvmount-store"
-_OURS = {"packs", "tmp", "lock", "format.new", "catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"}
+_CATALOG = "catalog.sqlite"
+_OURS = {"packs", "tmp", "lock", "format.new"} | {
+    f"{_CATALOG}{end}" for end in ("", "-wal", "-shm", "-journal")
+}
+_HARMLESS = {"lost+found"}  # a disk of its own for the store
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"}
+MOUNTINFO = Path("/proc/self/mountinfo")
 _RUBBISH_AGE = 60.0  # seconds; between making a temporary pack and locking it pass microseconds
 _log = logging.getLogger("jupyter_dvmount.store")
 
@@ -46,7 +51,7 @@ class Layout:
     def __init__(self, root: Path, id: str) -> None:
         self.root = root
         self.id = id
-        self.catalog = root / "catalog.sqlite"
+        self.catalog = root / _CATALOG
         self.packs = root / "packs"
         self.tmp = root / "tmp"
 
@@ -98,7 +103,10 @@ def open_layout(root: Path, *, create: bool, make_catalog: Callable[[Path], None
         raise Denied(
             f"the store directory {root} is not writable", fix="mend its permissions, or use another store"
         )
-    return Layout(root, marker.id)
+    layout = Layout(root, marker.id)
+    if not layout.catalog.exists():
+        raise Corrupt(f"{layout.catalog} is missing", fix="restore it from a backup")
+    return layout
 
 
 def _read_marker(root: Path) -> _Marker | None:
@@ -121,7 +129,7 @@ def _read_marker(root: Path) -> _Marker | None:
 
 def _make(root: Path, make_catalog: Callable[[Path], None]) -> _Marker:
     root.mkdir(parents=True, exist_ok=True)
-    strangers = sorted({entry.name for entry in root.iterdir()} - _OURS - {"format"})
+    strangers = sorted({entry.name for entry in root.iterdir()} - _OURS - _HARMLESS - {"format"})
     if strangers:
         raise Invalid(
             f"{root} is not a store and holds {strangers[0]!r}", fix="name a new or an empty directory"
@@ -132,7 +140,7 @@ def _make(root: Path, make_catalog: Callable[[Path], None]) -> _Marker:
             return marker
         (root / "packs").mkdir(exist_ok=True)
         (root / "tmp").mkdir(exist_ok=True)
-        make_catalog(root / "catalog.sqlite")
+        make_catalog(root / _CATALOG)
         marker = _Marker(_FORMAT, VERSION, uuid.uuid4().hex)
         fresh = root / "format.new"
         with fresh.open("wb") as file:
@@ -188,9 +196,7 @@ def file_system(path: Path) -> str:
 
 def _mounts() -> Iterator[tuple[Path, str]]:
     try:
-        lines = (
-            Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-        )
+        lines = MOUNTINFO.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return
     for line in lines:
