@@ -8,8 +8,8 @@ export default typescript.config(
   { ignores: ['lib', 'coverage', 'node_modules', 'src/openapi.ts'] },
   js.configs.recommended,
   {
-    files: ['**/*.mjs', '**/*.js'],
-    languageOptions: { globals: globals.node }
+    files: ['**/*.cjs'],
+    languageOptions: { globals: globals.node, sourceType: 'commonjs' }
   },
   {
     files: ['src/**/*.{ts,tsx}'],

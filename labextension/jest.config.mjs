@@ -9,7 +9,7 @@ const compiled = [
 ];
 
 export default {
-  testEnvironment: 'jsdom',
+  testEnvironment: '<rootDir>/jest.environment.cjs',
   testMatch: ['<rootDir>/src/**/__tests__/*.spec.ts'],
   moduleNameMapper: { '\\.svg$': '<rootDir>/src/__tests__/svg.mjs' },
   transform: {

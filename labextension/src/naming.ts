@@ -7,13 +7,11 @@ const COMMIT_ID = /^[0-9a-f]{32}$/;
 export function freeName(repo: string, ref: string, taken: ReadonlySet<string>): string {
   const base = defaultName(repo);
   const suffix = isCommitId(ref) ? shortId(ref) : ref.replace(/[^A-Za-z0-9_.-]+/g, '-');
-  const candidates = [base, `${base}-${suffix}`];
-  for (let number = 2; ; number++) {
-    const name = candidates.shift() ?? `${base}-${number}`;
-    if (!taken.has(name)) {
-      return name;
-    }
+  let name = base;
+  for (let number = 1; taken.has(name); number++) {
+    name = `${base}-${number === 1 ? suffix : number}`;
   }
+  return name;
 }
 
 /** Split `repo@ref`; null where a part is missing. */

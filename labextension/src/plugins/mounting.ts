@@ -60,7 +60,7 @@ function addMount(
       }
       const follow = await followByDefault();
       const mount = await mountAsking(versions.mounts, { ...target, follow }, trans);
-      if (mount) {
+      if (mount && !versions.watched) {
         tell(trans.__('Mounted as %1', mount.path));
       }
     }

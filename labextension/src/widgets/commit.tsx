@@ -77,7 +77,7 @@ function Header(props: { commit: Commit }): JSX.Element {
           {Time.formatHuman(time)}
         </time>
         <span>{trans.__('branch %1', commit.branch)}</span>
-        <span>{trans._n('%1 file', '%1 files', commit.files)}</span>
+        <span>{trans._n('%2 file', '%2 files', commit.files, commit.files.toLocaleString())}</span>
         <span>{formatSize(commit.size)}</span>
         {parent && (
           <span>

@@ -43,6 +43,7 @@ export function FileList(props: { model: CommitModel; commit: Commit }): JSX.Ele
   if (!files.items.length) {
     return <Nothing text={trans.__('This directory is empty.')} />;
   }
+  const count = files.items.length;
   return (
     <>
       <Rows
@@ -71,9 +72,9 @@ export function FileList(props: { model: CommitModel; commit: Commit }): JSX.Ele
             </button>
           </>
         ) : files.hasMore ? (
-          trans.__('%1 entries, more as you scroll', files.items.length.toLocaleString())
+          trans.__('%1 entries, more as you scroll', count.toLocaleString())
         ) : (
-          trans._n('%1 entry', '%1 entries', files.items.length)
+          trans._n('%2 entry', '%2 entries', count, count.toLocaleString())
         )}
       </footer>
     </>

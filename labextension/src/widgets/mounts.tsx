@@ -76,8 +76,7 @@ function MountItem(props: { mount: Mount; active: boolean }): JSX.Element {
         <strong className="dvm-Ellipsis" title={mount.path}>
           {name}
         </strong>
-        <Badges mount={mount} />
-        <span className="dvm-Row-actions">
+        <span className="dvm-Mount-actions">
           <IconButton
             icon={codeIcon}
             label={trans.__('Insert code that reads %1', name)}
@@ -105,6 +104,7 @@ function MountItem(props: { mount: Mount; active: boolean }): JSX.Element {
           {' · '}
           <code>{shortId(mount.commit)}</code>
         </span>
+        <Badges mount={mount} />
         {mount.moved && (
           <button
             type="button"

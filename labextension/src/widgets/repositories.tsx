@@ -11,7 +11,7 @@ import React from 'react';
 import type { Branch, Commit, Repo } from '../api';
 import { CommandIDs } from '../commands';
 import { formatSize, shortId } from '../format';
-import { branchIcon, commitIcon, dvmountIcon, mountIcon } from '../icons';
+import { branchIcon, commitIcon, mountIcon } from '../icons';
 import type { RepositoriesModel } from '../models/repositories';
 import type { Selected } from '../models/selection';
 import { useModel, useServices } from './context';
@@ -213,9 +213,11 @@ function RepoItem(props: { repo: Repo; expanded: boolean; active: boolean }): JS
   return (
     <>
       <Caret.react tag="span" className="dvm-Row-icon" />
-      <dvmountIcon.react tag="span" className="dvm-Row-icon" />
       <span className="dvm-Ellipsis dvm-Row-name">{repo.name}</span>
-      <span className="dvm-Row-facts dvm-Dim">{formatSize(repo.size)}</span>
+      <span className="dvm-Row-facts dvm-Dim">
+        {formatSize(repo.size)}
+        <Age time={repo.created} />
+      </span>
       <span className="dvm-Row-actions">
         <IconButton
           icon={ellipsesIcon}
@@ -236,12 +238,12 @@ function BranchItem(props: { branch: Branch; active: boolean }): JSX.Element {
     <>
       <branchIcon.react tag="span" className="dvm-Row-icon" />
       <span className="dvm-Ellipsis dvm-Row-name">{branch.name}</span>
-      {branch.head ? (
-        <code className="dvm-Dim">{shortId(branch.head)}</code>
-      ) : (
-        <em className="dvm-Dim">{trans.__('empty')}</em>
-      )}
       <span className="dvm-Row-facts dvm-Dim">
+        {branch.head ? (
+          <code className="dvm-Row-id">{shortId(branch.head)}</code>
+        ) : (
+          <em>{trans.__('empty')}</em>
+        )}
         <Age time={branch.moved} />
       </span>
       {branch.head && (
@@ -270,12 +272,16 @@ function CommitItem(props: { commit: Commit; active: boolean }): JSX.Element {
         className="dvm-Row-icon"
         {...(mounted ? { title: trans.__('mounted') } : {})}
       />
-      <code>{shortId(commit.id)}</code>
       <span className="dvm-Ellipsis dvm-Row-name">
-        {finished ? commit.message : <em className="dvm-Dim">{trans.__('being written')}</em>}
+        {finished ? (
+          commit.message || <code>{shortId(commit.id)}</code>
+        ) : (
+          <em className="dvm-Dim">{trans.__('being written')}</em>
+        )}
       </span>
       <span className="dvm-Row-facts dvm-Dim">
         <span className="dvm-Row-size">{formatSize(commit.size)}</span>
+        {commit.message && <code className="dvm-Row-id">{shortId(commit.id)}</code>}
         <Age time={commit.finished ?? commit.started} />
       </span>
       {finished && (

@@ -1,0 +1,49 @@
+/** Real JupyterLab servers of their own, in Debian's Chromium. */
+const fs = require('fs');
+const os = require('os');
+const path = require('path');
+const baseConfig = require('@jupyterlab/galata/lib/playwright-config');
+
+// Workers load this file again and inherit the environment: one directory for all of them.
+process.env.DVM_UI_DIR ??= fs.mkdtempSync(path.join(os.tmpdir(), 'dvm-ui-'));
+
+const PORT = 18781;
+const PORT_WITHOUT_SERVER_HALF = 18782;
+const TOKEN = 'ui-tests';
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+const server = (port, ...options) => ({
+  command: `exec python server.py --port ${port} --token ${TOKEN} ${options.join(' ')}`,
+  url: `http://127.0.0.1:${port}/api?token=${TOKEN}`,
+  timeout: 120_000,
+  reuseExistingServer: false,
+  gracefulShutdown: { signal: 'SIGTERM', timeout: 20_000 },
+  stdout: 'ignore',
+  stderr: process.env.DVM_UI_VERBOSE ? 'pipe' : 'ignore'
+});
+
+module.exports = {
+  ...baseConfig,
+  testDir: 'tests',
+  timeout: 90_000,
+  workers: 1,
+  retries: 0,
+  fullyParallel: false,
+  reporter: [['list']],
+  use: {
+    ...baseConfig.use,
+    baseURL: `http://127.0.0.1:${PORT}`,
+    extraHTTPHeaders: { Authorization: `token ${TOKEN}` },
+    permissions: ['clipboard-read', 'clipboard-write'],
+    viewport: { width: 1280, height: 800 },
+    video: 'off',
+    trace: 'off',
+    screenshot: 'only-on-failure',
+    launchOptions: {
+      executablePath: CHROMIUM.find(file => fs.existsSync(file)),
+      args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu']
+    }
+  },
+  metadata: { bare: `http://127.0.0.1:${PORT_WITHOUT_SERVER_HALF}` },
+  webServer: [server(PORT), server(PORT_WITHOUT_SERVER_HALF, '--without-server-half')]
+};
