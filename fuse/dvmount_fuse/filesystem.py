@@ -36,8 +36,8 @@ ERRNO = {
 }
 """errno by `StoreError.code`; `EIO` for the rest."""
 
-NODES = 20_000
-"""Entries kept (about 0.5 KiB each): enough that a directory listed is read without a second lookup."""
+NODES = 8192
+"""Entries kept, of about 0.6 KiB each: enough that a directory listed is read without a second lookup."""
 
 COMMITS = 256
 """Commit readers kept open."""

@@ -158,7 +158,13 @@ class State:
 
 
 def write_atomically(destination: Path, content: bytes, tmp: Path) -> None:
-    """Write a small file so that readers see the old or the new content, never a part."""
+    """Write a small file so that readers see the old or the new content, never a part.
+
+    Raises
+    ------
+    Unavailable
+        If the disk is full or fails; the old content stays.
+    """
     temporary = tmp / f"{os.getpid()}.{os.urandom(6).hex()}"
     try:
         with temporary.open("wb") as file:
@@ -166,6 +172,7 @@ def write_atomically(destination: Path, content: bytes, tmp: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(destination)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise Unavailable(f"cannot write {destination}: {error.strerror}", fix="see to the disk") from error

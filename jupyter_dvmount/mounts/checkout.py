@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-
-from filelock import FileLock
 
 from dvmount_fuse.layout import State
 from jupyter_dvmount.store import CommitReader, Corrupt, FileInfo, Progress, Unavailable
+
+from .locks import exclusive
 
 log = logging.getLogger("jupyter_dvmount.mounts")
 
@@ -58,39 +59,34 @@ class Checkouts:
         """
         commit = reader.commit
         target = self._state.checkout_target(store, commit.repo, commit.id)
-        with self._lock(store, target.name):
+        with self._lock(store, target.name, progress):
             if not target.is_dir():
                 self._check_room(reader)
                 self._copy(reader, target, progress)
         return target
 
-    def remove(self, target: Path) -> None:
-        """Delete a checkout; files that are open can be read to their end."""
-        if self._state.checkouts not in target.parents:
-            raise ValueError(f"{target} is not a checkout")
+    def retire(self, target: Path) -> Path:
+        """Take a checkout out of use at once; what is returned is for `discard`, which may take long."""
         doomed = self._temporary()
-        try:
+        with suppress(FileNotFoundError):
+            target.chmod(0o700)  # moving a directory rewrites its "..", which needs write permission
             target.rename(doomed)
-        except FileNotFoundError:
-            return
-        except PermissionError:  # renaming a directory rewrites its own "..", which needs write permission
-            target.chmod(0o700)
-            target.rename(doomed)
-        discard(doomed)
+        return doomed
 
-    def clear_leftovers(self) -> None:
-        """Delete what copies that were killed have left behind."""
-        for leftover in self._state.tmp.glob("checkout.*"):
-            pid = leftover.name.split(".")[1]
-            if not Path(f"/proc/{pid}").exists():
-                discard(leftover)
+    def unused(self, targets: Iterable[str]) -> list[Path]:
+        """Checkouts that none of these mounts has as its target, and what killed copies have left behind."""
+        known = set(targets)
+        copies = [path for path in self._state.checkouts.glob("*/*") if str(path) not in known]
+        begun = self._state.tmp.glob("checkout.*")
+        return [*copies, *(path for path in begun if not _is_alive(path.name.split(".")[1]))]
 
     @contextmanager
-    def _lock(self, store: str, name: str) -> Iterator[None]:
+    def _lock(self, store: str, name: str, progress: Progress | None) -> Iterator[None]:
         """One process copies a commit, the others wait for it: copying twice would take longer."""
         locks = self._state.run / "checkouts"
         locks.mkdir(mode=0o700, exist_ok=True)
-        with FileLock(locks / f"{store[:8]}.{name[-32:]}.lock"):
+        waiting = None if progress is None else partial(progress, 0, 0)
+        with exclusive(locks / f"{store[:8]}.{name[-32:]}.lock", waiting=waiting):
             yield
 
     def _temporary(self) -> Path:
@@ -113,7 +109,7 @@ class Checkouts:
         try:
             _Copy(reader, temporary, progress).run()
             target.parent.mkdir(mode=0o700, exist_ok=True)
-            temporary.chmod(0o700)
+            temporary.chmod(0o700)  # to move it, see `retire`
             temporary.rename(target)
             target.chmod(DIRECTORY_MODE)
         except OSError as error:
@@ -175,13 +171,17 @@ class _Copy:
             self._progress(self._files, self._bytes)
 
 
-def discard(directory: Path) -> None:
+def discard(directory: Path | None) -> None:
     """Delete a tree of read-only directories, if it is there."""
-    if not directory.is_dir():
+    if directory is None or not directory.is_dir():
         return
     for place, _, _ in os.walk(directory):  # top-down: each must be open before what is in it can be reached
         Path(place).chmod(0o700)
     shutil.rmtree(directory)
+
+
+def _is_alive(pid: str) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def _mib(size: int) -> str:

@@ -65,7 +65,8 @@ class _Feed:
         changes = self._store.changes(self._seen)
         if not changes and mounts == self._mounts:
             return
-        self._manager.advance()
+        if not self._manager.advance():
+            return
         self._mounts = set(mounts)
         self._seen = changes[-1].seq if changes else self._seen or 0
 

@@ -12,17 +12,27 @@ _COMMAND = 80  # characters of a command line that are enough to recognise it
 
 
 def holders(target: Path) -> tuple[Holder, ...]:
-    """Processes with an open file or their working directory at or below ``target``.
+    """Processes with an open or mapped file or their working directory at or below ``target``.
 
-    Best effort: processes of other users cannot be looked into, and a file that is only mapped is not seen.
+    Best effort: processes of other users cannot be looked into.
     """
     root = str(target)
     return tuple(
         Holder(pid=int(process.name), command=_command(process))
         for process in Path("/proc").iterdir()
         if process.name.isdigit()
-        and any(place == root or place.startswith(root + "/") for place in _places(process))
+        and (_maps(process, root) or any(_is_below(place, root) for place in _places(process)))
     )
+
+
+def _is_below(place: str, root: str) -> bool:
+    return place == root or place.startswith(root + "/")
+
+
+def _maps(process: Path, root: str) -> bool:
+    with suppress(OSError):
+        return f" {root}/".encode() in (process / "maps").read_bytes()
+    return False
 
 
 def _places(process: Path) -> Iterator[str]:

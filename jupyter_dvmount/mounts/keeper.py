@@ -12,14 +12,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from dvmount_fuse.control import Stop, ask
 from dvmount_fuse.endpoint import clean
 from dvmount_fuse.layout import State
 from jupyter_dvmount.store import Unavailable
 
-from .service import Service
+from .locks import is_held
+from .service import Service, open_log
 
 log = logging.getLogger("jupyter_dvmount.mounts")
 
@@ -31,8 +30,6 @@ STEADY = 30.0
 """A daemon that ran this many seconds has not crashed for the reason of the crash before."""
 MAX_PAUSE = 30.0
 """Longest pause in seconds before the daemon is started again."""
-LOG_SIZE = 1 << 20
-"""Bytes after which the daemon's log begins anew."""
 
 
 class Keeper:
@@ -112,8 +109,7 @@ class Keeper:
     def _start(self) -> None:
         self._end_predecessor()
         clean(self._state.fs)
-        output = _open_log(self._state.run / "daemon.log")
-        try:
+        with open_log(self._state.run / "daemon.log") as output:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "dvmount_fuse.main", "--state", os.fspath(self._state.path)],
                 cwd="/",
@@ -121,18 +117,13 @@ class Keeper:
                 stdout=output,
                 stderr=output,
             )
-        finally:
-            os.close(output)
         self._watch(self._child.pid)
         log.info("started the daemon as process %d", self._child.pid)
 
     def _end_predecessor(self) -> None:
         """Kill a daemon that holds its lock and does not answer; nobody else would."""
-        try:
-            with FileLock(self._state.run / "daemon.lock", timeout=0):
-                return
-        except Timeout:
-            pass
+        if not is_held(self._state.run / "daemon.lock"):
+            return
         with suppress(OSError, ValueError):
             pid = int((self._state.run / "daemon.pid").read_text(encoding="ascii"))
             if b"dvmount_fuse" in Path(f"/proc/{pid}/cmdline").read_bytes():
@@ -177,12 +168,6 @@ class Keeper:
         steady = self._seen_mounted and now - self._started > STEADY
         self._next_start = now + (0.0 if steady else self._pause)
         self._pause = 0.0 if steady else min(max(2 * self._pause, 0.25), MAX_PAUSE)
-
-
-def _open_log(path: Path) -> int:
-    size = path.stat().st_size if path.exists() else 0
-    begin = os.O_TRUNC if size > LOG_SIZE else 0
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | begin, 0o600)
 
 
 def _last_line(path: Path) -> str:

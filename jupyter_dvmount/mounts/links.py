@@ -9,6 +9,11 @@ from dvmount_fuse.layout import State
 from jupyter_dvmount.store import AlreadyExists, Denied, Invalid, Unavailable
 
 
+def place(path: Path) -> Path:
+    """The one way to write where a link is: links above it are followed, it itself is not."""
+    return path.parent.resolve() / path.name
+
+
 def is_ours(link: Path, state: State) -> bool:
     """Whether a symlink of a mount is at this place; never follows it."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,9 +13,8 @@ from msgspec.structs import replace
 from dvmount_fuse.layout import KnownStore, State
 from jupyter_dvmount.config import Config
 from jupyter_dvmount.store import (
-    AlreadyExists,
     CommitReader,
-    Denied,
+    Conflict,
     Invalid,
     NotFound,
     Progress,
@@ -22,10 +22,9 @@ from jupyter_dvmount.store import (
     Unavailable,
     VersionStore,
 )
-from jupyter_dvmount.store.uri import check_name
 
-from . import links
-from .checkout import Checkouts
+from . import links, places
+from .checkout import Checkouts, discard
 from .holders import holders
 from .model import Check, Mount, MountMode, Unmounted
 from .records import Record, Records
@@ -34,6 +33,8 @@ from .support import check, choose_mode, wanted_mode
 from .view import describe
 
 log = logging.getLogger("jupyter_dvmount.mounts")
+
+_ATTEMPTS = 3
 
 
 class MountManager:
@@ -94,20 +95,17 @@ class MountManager:
             If the commit cannot be read or mounted; nothing has changed then.
         """
         reader, branch = self._read(repo, ref, follow)
-        wanted = self._wanted(reader, branch, name, directory, follow)
-        self._prepare(directory)
-        existing = self._existing(wanted)
-        if existing is not None:
-            wanted = replace(wanted, replaced=existing.replaced)
-        else:
-            links.check_place(Path(wanted.path))
-        mode, target = self._provide(reader, progress)
-        wanted = replace(wanted, mode=mode, target=str(target))
-        with self._records.lock():
-            self._put(wanted)
-        if follow:
-            self._service.supervise()
-        return self._view(wanted, "")
+        records = self._records.all()
+        name = places.choose_name(repo, name, directory, records)
+        path = places.choose_place(self._config.root, name, directory)
+        places.check_apart(path if directory is not None else path.parent, self._state)
+        wanted = self._record(reader, branch, name, path, follow)
+        self._state.prepare()
+        if directory is None:
+            places.make_root(path.parent)
+        if places.existing(wanted, records) is None and not links.is_ours(path, self._state):
+            links.check_place(path)  # before anything is copied
+        return self._settle(wanted, reader, progress, lambda: places.existing(wanted, self._records.all()))
 
     def unmount(self, name: str) -> Unmounted:
         """Take a mount away; whoever has its files open goes on reading them.
@@ -124,8 +122,8 @@ class MountManager:
             self._records.delete(record.name)
             shared = any(other.target == record.target for other in self._records.all())
             held = () if shared else holders(Path(record.target))
-            if record.mode == "checkout" and not shared:
-                self._checkouts.remove(Path(record.target))
+            doomed = self._retire(record)
+        discard(doomed)
         return Unmounted(name=record.name, holders=held)
 
     def unmount_all(self) -> list[Unmounted]:
@@ -182,17 +180,15 @@ class MountManager:
             branch = record.branch
         elif not branch:
             following = False  # a commit named by its id stays where it is
-        moved = self._move(replace(record, follow=following, branch=branch), reader, progress)
-        if following:
-            self._service.supervise()
-        return self._view(moved, "")
+        wanted = replace(record, follow=following, branch=branch, commit=reader.commit.id)
+        return self._settle(wanted, reader, progress, lambda: self._unchanged(record))
 
     def restore(self) -> builtins.list[Mount]:
         """Make every mount work again after a restart of the machine, the server or the daemon."""
         records = self._records.all()
         if records:
             self._state.prepare()
-            self._checkouts.clear_leftovers()
+            self._clear()
         trouble = self._bring_up(records)
         restored = []
         for record in records:
@@ -203,20 +199,17 @@ class MountManager:
             restored.append(self._view(record, trouble))
         return restored
 
-    def advance(self) -> int:
-        """Move the mounts that follow a branch to its head; returns how many. For the supervisor."""
-        moved = 0
-        for record in self._records.all():
-            if not record.follow or record.store != self._store.id:
-                continue
-            try:
-                head = self._store.inspect_branch(record.repo, record.branch).head
-                if head is not None and head != record.commit:
-                    self._move(record, self._store.read(record.repo, head), None)
-                    moved += 1
-            except StoreError as error:
-                log.warning("mount %s cannot follow %s: %s", record.name, record.branch, error.message)
-        return moved
+    def advance(self) -> bool:
+        """Move the mounts that follow a branch to its head. For the supervisor.
+
+        Returns
+        -------
+        bool
+            Whether all are where they should be; otherwise it is worth another try.
+        """
+        followers = [r for r in self._records.all() if r.follow and r.store == self._store.id]
+        settled = [self._advance(record) for record in followers]  # each, whatever becomes of the others
+        return all(settled)
 
     def probe(self) -> builtins.list[Check]:
         """How mounting works here."""
@@ -241,23 +234,17 @@ class MountManager:
             )
         return reader, branch
 
-    def _wanted(
-        self, reader: CommitReader, branch: str, name: str | None, directory: Path | None, follow: bool
-    ) -> Record:
-        repo = reader.commit.repo
-        if directory is not None and not directory.is_absolute():
-            raise Invalid(f"{directory} is not an absolute path", fix=f"use {directory.absolute()}")
-        name = check_name(name or repo.rpartition("/")[2], "mount")
-        path = Path(self._config.root.absolute() / name) if directory is None else directory
+    def _record(self, reader: CommitReader, branch: str, name: str, path: Path, follow: bool) -> Record:
+        commit = reader.commit
         return Record(
             name=name,
             path=str(path),
-            target=str(self._state.fuse_target(self._store.id, repo, reader.commit.id)),
+            target=str(self._state.fuse_target(self._store.id, commit.repo, commit.id)),
             store=self._store.id,
             url=self._store.url,
-            repo=repo,
+            repo=commit.repo,
             branch=branch,
-            commit=reader.commit.id,
+            commit=commit.id,
             follow=follow,
         )
 
@@ -267,52 +254,12 @@ class MountManager:
                 f"{record.name} is a mount of another store: {record.url}", fix="open that store first"
             )
 
-    # where it goes
-
-    def _prepare(self, directory: Path | None) -> None:
-        state, root = self._state.path, self._config.root.absolute()
-        place = root if directory is None else directory
-        if place == state or state in place.parents or place in state.parents:
-            raise Invalid(
-                f"mounts at {place} and their state at {state} would be inside each other",
-                fix="set DVMOUNT_ROOT and DVMOUNT_STATE to two separate directories",
-            )
-        self._state.prepare()
-        if directory is None:
-            try:
-                root.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                kind = Denied if isinstance(error, PermissionError) else Unavailable
-                raise kind(
-                    f"cannot make the mount root {root}: {error.strerror}",
-                    fix="set DVMOUNT_ROOT to a directory that you can write to",
-                ) from error
-        self._state.remember(KnownStore(id=self._store.id, url=self._store.url))
-
-    def _existing(self, wanted: Record) -> Record | None:
-        """The record that is exactly what is wanted; `AlreadyExists` if the name or place has another use."""
-        for record in self._records.all():
-            if record.name != wanted.name and record.path != wanted.path:
-                continue
-            same = ("name", "path", "store", "repo", "branch", "commit", "follow")
-            if all(getattr(record, key) == getattr(wanted, key) for key in same):
-                return record
-            what = f"{record.repo}@{record.branch or record.commit[:12]}"
-            raise AlreadyExists(
-                f"{record.path} is {what} mounted as {record.name!r}",
-                fix=f"choose another name, such as {self._free_name(wanted)!r}, or unmount {record.name!r}",
-            )
-        return None
-
-    def _free_name(self, wanted: Record) -> str:
-        taken = {record.name for record in self._records.all()}
-        ending = wanted.branch or wanted.commit[:8]
-        names = [f"{wanted.name}-{ending}", *(f"{wanted.name}-{number}" for number in range(2, 1000))]
-        return next(name for name in names if name not in taken)
+    # how it gets there
 
     def _provide(self, reader: CommitReader, progress: Progress | None) -> tuple[MountMode, Path]:
         """Have the commit readable somewhere below the state directory."""
         commit = reader.commit
+        self._state.remember(KnownStore(id=self._store.id, url=self._store.url))
         if choose_mode() == "fuse":
             try:
                 return "fuse", self._service.show(self._store.id, commit.repo, commit.id)
@@ -322,34 +269,82 @@ class MountManager:
                 log.warning("%s; copying files instead", error.message)
         return "checkout", self._checkouts.materialise(self._store.id, reader, progress)
 
-    def _put(self, wanted: Record) -> None:
-        """Record first, link second: a crash between the two is mended by `restore`."""
-        link = Path(wanted.path)
-        if self._existing(wanted) is not None:
-            links.swap(link, Path(wanted.target), self._state)
+    def _settle(
+        self,
+        wanted: Record,
+        reader: CommitReader,
+        progress: Progress | None,
+        before: Callable[[], Record | None],
+    ) -> Mount:
+        """Have the commit readable, then write the record and point the link at it.
+
+        ``before`` is asked under the lock what the mount is now; it raises if that forbids the change.
+        """
+        for _ in range(_ATTEMPTS):
+            mode, target = self._provide(reader, progress)
+            wanted = replace(wanted, mode=mode, target=str(target))
+            with self._records.lock():
+                if mode == "checkout" and not target.is_dir():
+                    continue  # the last other mount of the commit has gone meanwhile, and the files with it
+                wanted, doomed = self._install(wanted, before())
+            discard(doomed)
+            if wanted.follow:
+                self._service.supervise()
+            return self._view(wanted, "")
+        raise Unavailable(f"{wanted.name} is mounted and unmounted at the same time", fix="try again")
+
+    def _install(self, wanted: Record, before: Record | None) -> tuple[Record, Path | None]:
+        """Under the lock. For a new name the record comes first: `restore` mends a crash before the link."""
+        link, target = Path(wanted.path), Path(wanted.target)
+        if before is not None or links.is_ours(link, self._state):
+            wanted = replace(wanted, replaced=before is not None and before.replaced)
+            links.swap(link, target, self._state)
             self._records.save(wanted)
-            return
+            return wanted, None if before is None else self._retire(before)
         self._records.save(wanted)
         try:
-            if links.create(link, Path(wanted.target)):
-                self._records.save(replace(wanted, replaced=True))
+            if links.create(link, target):
+                wanted = replace(wanted, replaced=True)
+                self._records.save(wanted)
         except BaseException:
             self._records.delete(wanted.name)
             raise
+        return wanted, None
 
-    def _move(self, wanted: Record, reader: CommitReader, progress: Progress | None) -> Record:
-        """Let a mount show another commit, or follow from now on."""
-        mode, target = self._provide(reader, progress)
-        wanted = replace(wanted, commit=reader.commit.id, mode=mode, target=str(target))
+    def _unchanged(self, record: Record) -> Record:
+        """The record, if it still is what a change was decided on."""
+        if self._records.find(record.name) != record:
+            raise Conflict(f"mount {record.name} has been changed or unmounted meanwhile", fix="try again")
+        return record
+
+    def _advance(self, record: Record) -> bool:
+        try:
+            head = self._store.inspect_branch(record.repo, record.branch).head
+            if head is not None and head != record.commit:
+                reader = self._store.read(record.repo, head)
+                self._settle(replace(record, commit=head), reader, None, lambda: self._unchanged(record))
+                log.info("mount %s has followed %s to %s", record.name, record.branch, head)
+        except NotFound as error:  # the branch is gone: nothing to follow
+            log.debug("mount %s: %s", record.name, error.message)
+        except StoreError as error:
+            log.warning("mount %s cannot follow %s: %s", record.name, record.branch, error.message)
+            return False
+        return True
+
+    def _retire(self, record: Record) -> Path | None:
+        """Under the lock: take the files of a checkout out of use if no mount has them."""
+        if record.mode != "checkout" or any(other.target == record.target for other in self._records.all()):
+            return None
+        return self._checkouts.retire(Path(record.target))
+
+    def _clear(self) -> None:
         with self._records.lock():
-            before = self._records.get(wanted.name)  # it may have been unmounted meanwhile
-            links.swap(Path(wanted.path), target, self._state)
-            self._records.save(wanted)
-            if before.mode == "checkout" and not any(
-                other.target == before.target for other in self._records.all()
-            ):
-                self._checkouts.remove(Path(before.target))
-        return wanted
+            doomed = [
+                self._checkouts.retire(path)
+                for path in self._checkouts.unused(record.target for record in self._records.all())
+            ]
+        for path in doomed:
+            discard(path)
 
     # how it is
 
@@ -358,8 +353,11 @@ class MountManager:
 
     def _trouble(self, records: builtins.list[Record]) -> str:
         """Why FUSE mounts cannot be read, after seeing to it that the supervisor is there."""
-        if any(record.mode == "fuse" or record.follow for record in records):
-            self._service.supervise()
+        try:
+            if any(record.mode == "fuse" or record.follow for record in records):
+                self._service.supervise()
+        except StoreError as error:
+            return error.message
         return self._service.trouble() if any(record.mode == "fuse" for record in records) else ""
 
     def _bring_up(self, records: builtins.list[Record]) -> str:

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from dvmount_fuse.layout import State, write_atomically
-from jupyter_dvmount.store import NotFound, Unavailable
+from jupyter_dvmount.store import NotFound
 
+from . import links
+from .locks import exclusive
 from .model import MountMode
 
 log = logging.getLogger("jupyter_dvmount.mounts")
@@ -56,13 +57,8 @@ class Records:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Exclude every other thread and process that changes records, links or checkouts."""
-        try:
-            with FileLock(self._state.run / "mounts.lock", timeout=LOCK_PATIENCE):
-                yield
-        except Timeout:
-            raise Unavailable(
-                "another process has been changing mounts for too long", fix="end it, then try again"
-            ) from None
+        with exclusive(self._state.run / "mounts.lock", patience=LOCK_PATIENCE):
+            yield
 
     def all(self) -> list[Record]:
         """Every record, by name."""
@@ -74,10 +70,8 @@ class Records:
 
     def find(self, name: str) -> Record | None:
         """The record of a mount, by its name or the absolute path of its link."""
-        for record in self.all():
-            if name in {record.name, record.path}:
-                return record
-        return None
+        wanted = str(links.place(Path(name))) if name.startswith("/") else name
+        return next((record for record in self.all() if wanted in {record.name, record.path}), None)
 
     def get(self, name: str) -> Record:
         """The record of a mount, or `NotFound`."""

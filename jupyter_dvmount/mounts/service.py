@@ -12,12 +12,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-
-from filelock import FileLock, Timeout
+from typing import BinaryIO
 
 from dvmount_fuse.control import Done, Failed, Ping, Resolve, Status, ask
 from dvmount_fuse.layout import State, commit_directory
 from jupyter_dvmount.store import StoreError, Unavailable
+
+from .locks import exclusive, is_held
 
 log = logging.getLogger("jupyter_dvmount.mounts")
 
@@ -29,6 +30,8 @@ LOOK_PATIENCE = 10.0
 """Seconds that the kernel may take to show a commit that the daemon has ready."""
 STUCK = 30.0
 """Seconds after which a read that has not ended is reported."""
+LOG_SIZE = 1 << 20
+"""Bytes after which the next process begins its log anew."""
 _PAUSE = 0.05
 _MODULE = "jupyter_dvmount.mounts.supervisor"
 
@@ -80,28 +83,26 @@ class Service:
 
     def supervise(self) -> None:
         """Start the supervisor if there is none."""
-        try:
-            with FileLock(self._state.run / "supervisor.lock", timeout=0):
-                pass
-        except Timeout:
+        if is_held(self._state.run / "supervisor.lock"):
             return
         log.info("starting the supervisor of %s", self._state.path)
-        with (self._state.run / "supervisor.log").open("ab") as output:
-            started = subprocess.run(
-                [sys.executable, "-m", _MODULE, "--state", os.fspath(self._state.path), "--detach"],
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                timeout=START_PATIENCE,
-                check=False,
-            )
-        if started.returncode:
+        try:
+            with open_log(self._state.run / "supervisor.log") as output:
+                subprocess.run(
+                    [sys.executable, "-m", _MODULE, "--state", os.fspath(self._state.path), "--detach"],
+                    cwd="/",
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    timeout=START_PATIENCE,
+                    check=True,
+                )
+        except (OSError, subprocess.SubprocessError) as error:
             raise Unavailable(
-                f"the supervisor of the mounts did not start (status {started.returncode})",
+                f"the supervisor of the mounts did not start: {error}",
                 fix=f"look into {self._state.run}/supervisor.log",
-            )
+            ) from error
 
     def start(self) -> None:
         """Wait until the daemon has mounted.
@@ -167,11 +168,14 @@ class Service:
                     select.select([process], [], [], START_PATIENCE)
             finally:
                 os.close(process)
-        try:
-            with FileLock(self._state.run / "supervisor.lock", timeout=START_PATIENCE):
-                pass
-        except Timeout:
-            raise Unavailable("the supervisor of the mounts does not end") from None
+        with exclusive(self._state.run / "supervisor.lock", patience=START_PATIENCE):
+            log.info("the supervisor of %s has ended", self._state.path)
+
+
+def open_log(path: Path) -> BinaryIO:
+    """A log for a process that is being started; it begins anew when it has grown large."""
+    large = path.exists() and path.stat().st_size > LOG_SIZE
+    return path.open("wb" if large else "ab")
 
 
 def _revived(failed: Failed) -> StoreError:

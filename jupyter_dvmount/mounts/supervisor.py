@@ -15,12 +15,13 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from filelock import FileLock, Timeout
-
 from dvmount_fuse.layout import State, write_atomically
+from jupyter_dvmount.store import Unavailable
 
 from .follower import Follower
+from .holders import holders
 from .keeper import Keeper
+from .locks import exclusive
 from .records import Record, Records
 from .service import Service
 
@@ -53,6 +54,7 @@ class Supervisor:
         self._daemon = Keeper(state)
         self._follower = Follower(state)
         self._needed = time.monotonic()
+        self._asked = 0
         self._ending = False
 
     def run(self) -> None:
@@ -60,25 +62,30 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, self._end)
         try:
-            while not self._ending:
-                records = self._records.all()
-                self._tend(records)
-                if not records and time.monotonic() - self._needed > self._idle and self._retire():
+            while not self._ending and self._state.run.is_dir():
+                if self._look():
                     return
                 self._daemon.wait(TICK)
         finally:
             self._daemon.stop()
             self._follower.close()
 
+    def _look(self) -> bool:
+        """Do what is due; whether it is time to end. No error may end the one who mends errors."""
+        try:
+            records = self._records.all()
+            self._tend(records)
+            return not records and time.monotonic() - self._needed > self._idle and self._retire()
+        except Exception:
+            log.exception("looking after the mounts failed; trying again")
+            return False
+
     def _tend(self, records: list[Record]) -> None:
         waiting = self._somebody_waits()
         if records or waiting:
             self._needed = time.monotonic()
         if waiting or any(record.mode == "fuse" for record in records):
-            try:
-                self._daemon.keep(urgent=waiting)
-            except OSError as error:
-                log.error("the daemon cannot be kept alive: %s", error)
+            self._daemon.keep(urgent=self._is_new_wish())
         self._follower.follow([record for record in records if record.follow])
 
     def _somebody_waits(self) -> bool:
@@ -87,10 +94,22 @@ class Supervisor:
         except FileNotFoundError:
             return False
 
+    def _is_new_wish(self) -> bool:
+        """Whether somebody has asked for the daemon since the last look."""
+        try:
+            asked = self._service.wanted.stat().st_mtime_ns
+        except FileNotFoundError:
+            return False
+        before, self._asked = self._asked, asked
+        return asked != before
+
     def _retire(self) -> bool:
         """Under the lock of the records, so that no mount appears between the last look and the end."""
         with self._records.lock():
             if self._records.all() or self._somebody_waits():
+                return False
+            if holders(self._state.fs):  # files opened before the unmount are still being read
+                self._needed = time.monotonic()
                 return False
             self._daemon.stop()
             log.info("nothing is mounted: ending")
@@ -114,11 +133,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     state = State(options.state.absolute())
     try:
-        with FileLock(state.run / "supervisor.lock", timeout=LOCK_PATIENCE):
+        with exclusive(state.run / "supervisor.lock", patience=LOCK_PATIENCE):
             write_atomically(state.run / "supervisor.pid", str(os.getpid()).encode(), state.tmp)
             Supervisor(state, options.idle).run()
-    except Timeout:
-        log.info("another supervisor watches %s", state.path)
+    except Unavailable as error:
+        log.info("not watching %s: %s", state.path, error.message)
     return 0
 
 
