@@ -1,0 +1,161 @@
+"""``get``, ``list``, ``inspect``, ``diff``, ``copy`` and ``delete file``."""
+
+from __future__ import annotations
+
+import json
+import resource
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.command import Dvmount, Start
+
+
+def test_a_file_comes_out_on_standard_output_or_where_it_is_told(dvmount: Dvmount, images: str) -> None:
+    assert dvmount("get", "file", "images@master:/a.txt") == "alpha\n"
+    assert dvmount("get", "file", "images@master:/a.txt", "-o", "-") == "alpha\n"
+    dvmount("get", "file", "images:/a.txt", "-o", "copy.txt")
+    dvmount("get", "file", "images:/pets/cat.txt", "-o", ".")
+    assert Path("copy.txt").read_text() == "alpha\n"
+    assert Path("cat.txt").read_text() == "meow\n"
+
+
+def test_a_directory_comes_out_whole(dvmount: Dvmount, images: str) -> None:
+    dvmount("get", "file", "images:/pets", "-r", "-o", ".")
+    dvmount("get", "file", "images", "-r", "-o", "new")
+    dvmount("get", "file", "images", "-r", "-o", ".")
+    assert Path("pets/cat.txt").read_text() == "meow\n"
+    for place in ("new", "images"):
+        assert sorted(str(p.relative_to(place)) for p in Path(place).rglob("*")) == [
+            "a.txt",
+            "pets",
+            "pets/cat.txt",
+        ]
+
+
+def test_nothing_that_is_there_is_lost(dvmount: Dvmount, images: str) -> None:
+    Path("a.txt").write_text("mine")
+    Path("pets").mkdir()
+    assert "--overwrite" in dvmount.error("get", "file", "images:/a.txt", "-o", "a.txt")
+    assert "--overwrite" in dvmount.error("get", "file", "images:/a.txt", "-o", ".")
+    assert "is there already" in dvmount.error("get", "file", "images:/pets", "-r", "-o", ".", "--overwrite")
+    Path("images").symlink_to("nowhere")
+    assert "is there already" in dvmount.error("get", "file", "images", "-r", "-o", ".")
+    assert Path("a.txt").read_text() == "mine"
+    dvmount("get", "file", "images:/a.txt", "-o", "a.txt", "--overwrite")
+    assert Path("a.txt").read_text() == "alpha\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (["images:/nope"], "images@master:/nope does not exist"),
+        (["images:/pets"], "is a directory"),
+        (["images:/pets", "-r"], "-o DEST"),
+        (["images:/../a.txt"], "'..'"),
+        (["images:/a.txt", "-o", "no/such"], "there is no directory no"),
+        (["images:/a.txt", "-o", "no/"], "there is no directory no"),
+        (["images@nope:/a.txt"], "nope"),
+        (["nope:/a.txt"], "no repo 'nope'"),
+        (["images@master~9:/a.txt"], "master~9"),
+    ],
+)
+def test_a_get_that_cannot_work_says_why_and_writes_nothing(
+    dvmount: Dvmount, images: str, options: list[str], what: str
+) -> None:
+    before = sorted(Path().rglob("*"))
+    assert what in dvmount.error("get", "file", *options)
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_disk_that_fills_up_leaves_nothing_of_the_file(dvmount: Dvmount, images: str, start: Start) -> None:
+    dvmount("put", "file", "images:/dir/big", stdin=bytes(3_000_000))
+
+    def small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+    before = sorted(Path().rglob("*"))
+    for options in (["images:/dir/big", "-o", "big"], ["images:/dir", "-r", "-o", "dir"]):
+        failed = start("get", "file", *options, preexec_fn=small_disk)
+        out, err = failed.communicate(timeout=60)
+        assert (failed.returncode, out) == (1, b"")
+        assert err.startswith(b"error: cannot write ")
+        assert sorted(Path().rglob("*")) == before
+
+
+def test_corrupt_bytes_never_come_out(dvmount: Dvmount, images: str, places: Path) -> None:
+    for pack in (places / "store" / "packs").rglob("*"):
+        if pack.is_file():
+            data = bytearray(pack.read_bytes())
+            if (at := data.find(b"alpha")) >= 0:
+                data[at] ^= 1
+                pack.chmod(0o600)
+                pack.write_bytes(bytes(data))
+    assert dvmount.error("get", "file", "images:/a.txt", "-o", "out")
+    assert dvmount.error("get", "file", "images", "-r", "-o", "out")
+    assert not Path("out").exists()
+    assert [path for path in Path().iterdir() if path.name.endswith(".part")] == []
+    checked = dvmount.run("fsck", "--full", "-o", "json")
+    assert checked.exit_code == 1
+    assert "/a.txt" in {problem["path"] for problem in json.loads(checked.stdout)}
+    assert dvmount("get", "file", "images:/pets/cat.txt") == "meow\n", "the others can be read"
+
+
+def test_a_sound_store_passes_its_check(dvmount: Dvmount, images: str) -> None:
+    assert dvmount("fsck") == ""
+    assert dvmount.json("fsck", "--full") == []
+
+
+def test_files_are_listed_a_directory_at_a_time(dvmount: Dvmount, images: str) -> None:
+    assert dvmount("list", "file", "images@master") == "/a.txt\tfile\t6\n/pets/\tdir\t\n"
+    assert dvmount.paths("images:/pets") == ["/pets/cat.txt"]
+    assert dvmount.paths("images:/pets/cat.txt") == ["/pets/cat.txt"]
+    (commit,) = dvmount.commits()
+    first = dvmount.json("list", "file", f"images@{commit}")[0]
+    assert (first["path"], first["type"], first["size"], first["commit"]) == ("/a.txt", "file", 6, commit)
+    assert "/nope" in dvmount.error("list", "file", "images:/nope")
+
+
+def test_a_directory_is_inspected_with_the_size_of_what_is_in_it(dvmount: Dvmount, images: str) -> None:
+    assert dvmount.json("inspect", "file", "images:/")["size"] == 11
+    assert dvmount.json("inspect", "file", "images:/a.txt")["size"] == 6
+    assert "does not exist" in dvmount.error("inspect", "file", "images:/nope")
+
+
+def test_diff_shows_files_added_deleted_and_changed(dvmount: Dvmount, images: str) -> None:
+    assert dvmount("diff", "file", "images") == "A\t/a.txt\nA\t/pets/cat.txt\n"
+    dvmount("start", "commit", "images")
+    dvmount("put", "file", "images:/a.txt", stdin=b"changed")
+    dvmount("put", "file", "images:/new", stdin=b"new")
+    dvmount("delete", "file", "images:/pets")
+    dvmount("finish", "commit", "images")
+    assert dvmount("diff", "file", "images") == "M\t/a.txt\nA\t/new\nD\t/pets/cat.txt\n"
+    assert (
+        dvmount("diff", "file", "images@master^", "images@master") == "M\t/a.txt\nD\t/new\nA\t/pets/cat.txt\n"
+    )
+    assert dvmount("diff", "file", "images:/pets", "images@master^") == "D\t/pets/cat.txt\n"
+    changes = {entry["path"]: entry["change"] for entry in dvmount.json("diff", "file", "images")}
+    assert changes == {"/a.txt": "changed", "/new": "added", "/pets/cat.txt": "deleted"}
+    assert "two different paths" in dvmount.error("diff", "file", "images:/pets", "images:/a.txt")
+
+
+def test_copies_keep_their_path_or_go_where_they_are_told(dvmount: Dvmount, images: str) -> None:
+    dvmount("create", "repo", "archive")
+    dvmount("copy", "file", "images:/pets", "archive@master")
+    dvmount("copy", "file", "images:/a.txt", "archive:/b.txt")
+    dvmount("copy", "file", "images:/a.txt", "archive:/old/")
+    assert dvmount.paths("archive") == ["/b.txt", "/old/", "/pets/"]
+    assert dvmount("get", "file", "archive:/old/a.txt") == "alpha\n"
+    assert dvmount("get", "file", "archive:/pets/cat.txt") == "meow\n"
+    assert dvmount.error("copy", "file", "images:/nope", "archive:/x")
+    assert dvmount.paths("archive") == ["/b.txt", "/old/", "/pets/"]
+
+
+def test_a_delete_needs_a_path_that_is_there(dvmount: Dvmount, images: str) -> None:
+    before = dvmount.commits()
+    assert "names no path" in dvmount.error("delete", "file", "images@master")
+    assert "/nope" in dvmount.error("delete", "file", "images:/nope")
+    assert dvmount.commits() == before
+    dvmount("delete", "file", "images:/a.txt")
+    assert dvmount.paths("images") == ["/pets/"]
+    assert dvmount.paths("images@master^") == ["/a.txt", "/pets/"]
