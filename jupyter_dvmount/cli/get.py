@@ -22,6 +22,7 @@ from jupyter_dvmount.store import (
     Location,
     NotFound,
     Progress,
+    Unavailable,
     check_path,
 )
 
@@ -84,8 +85,9 @@ def get(session: Session, file: Location, destination: str | None, recursive: bo
 def _place(destination: Path, directory: bool, name: str) -> Path:
     if destination.is_dir():
         return destination / name
-    if directory:
-        raise NotFound(f"directory {destination} does not exist", fix="make it first")
+    parent = destination if directory else destination.parent
+    if not parent.is_dir():
+        raise NotFound(f"there is no directory {parent}", fix="make it first, or choose another DEST")
     return destination
 
 
@@ -98,12 +100,13 @@ def _appearing(place: Path) -> Iterator[Path]:
         if partial.is_dir() and place.exists():  # a rename would replace an empty directory
             raise AlreadyExists(f"{place} has appeared meanwhile", fix="choose another DEST")
         partial.rename(place)
-    except BaseException:
+    except OSError as error:
+        raise Unavailable(f"cannot write {place}: {error.strerror}") from error
+    finally:  # whatever is still there under this name is not complete
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
         else:
             partial.unlink(missing_ok=True)
-        raise
 
 
 class _Copier:

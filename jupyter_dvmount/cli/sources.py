@@ -149,7 +149,7 @@ class StreamSource:
     """
 
     def __init__(self, location: str, target: str) -> None:
-        self.label = "standard input" if location == STDIN else without_password(location)
+        self.label = "standard input" if location == STDIN else location
         self.files = 1
         self.size: int | None = None
         self._location = location
@@ -165,8 +165,7 @@ class StreamSource:
         except HTTPError as error:
             raise NotFound(f"cannot get {self.label}: {error.code} {error.reason}") from error
         except (URLError, HTTPException, TimeoutError) as error:
-            reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-            raise Unavailable(f"cannot get {self.label}: {reason}") from error
+            raise Unavailable(f"cannot get {self.label}: {_reason(error)}") from error
         progress(1, counted.count)
 
     def verify(self) -> None:
@@ -204,6 +203,12 @@ def _open(location: str) -> AbstractContextManager[BinaryIO]:
     return Path(location).open("rb")
 
 
+def _reason(error: Exception) -> str:
+    """The words of a network error without its number; what failed is often wrapped in another error."""
+    inner = getattr(error, "reason", error)
+    return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
+
+
 def _check_length(stream: BinaryIO, count: int, label: str) -> None:
     """A connection that breaks looks like the end of the file: compare with what was announced."""
     headers = getattr(stream, "headers", None)
@@ -215,6 +220,17 @@ def _check_length(stream: BinaryIO, count: int, label: str) -> None:
 def is_url(location: str) -> bool:
     """Whether it is fetched over the network."""
     return location.startswith(URL_SCHEMES)
+
+
+def _check_url(url: str) -> None:
+    shown = without_password(url)
+    if not is_url(url):
+        raise Invalid(f"cannot get {shown}", fix="only http:// and https:// are fetched")
+    if shown != url:
+        raise Invalid(
+            f"cannot get {shown}: names and passwords in a URL are not used",
+            fix="pipe it in instead, as in: curl --netrc URL | dvmount put file REPO@BRANCH:/PATH",
+        )
 
 
 def without_password(url: str) -> str:
@@ -251,6 +267,8 @@ def source(location: str, target: str, *, recursive: bool) -> Source:
     Invalid
         If it is a directory and ``recursive`` is false.
     """
+    if "://" in location:
+        _check_url(location)
     if location == STDIN or is_url(location):
         return StreamSource(location, target)
     try:
