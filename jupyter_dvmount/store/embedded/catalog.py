@@ -66,13 +66,13 @@ class Catalog:
     @contextmanager
     def read(self, doing: str = "cannot read the catalog") -> Iterator[Connection]:
         """A connection with a consistent view, for reading."""
-        with translated(doing), self._engine.connect() as connection:
+        with self.translated(doing), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self, doing: str = "cannot write the catalog") -> Iterator[Connection]:
         """A transaction that holds the write lock from its start: keep it short."""
-        with translated(doing), self._engine.connect() as connection:
+        with self.translated(doing), self._engine.connect() as connection:
             connection.execution_options(writing=True)
             with connection.begin():
                 yield connection
@@ -94,6 +94,16 @@ class Catalog:
             self._readers.add(connection)
         return connection
 
+    @contextmanager
+    def translated(self, doing: str) -> Iterator[None]:
+        """Turn an error of the database in the block into the store's error."""
+        try:
+            yield
+        except DBAPIError as error:
+            raise from_sqlite(str(error.orig), doing, self._path) from error
+        except sqlite3.Error as error:
+            raise from_sqlite(str(error), doing, self._path) from error
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
@@ -114,14 +124,3 @@ def _begin(connection: Connection) -> None:
     # pysqlite's own BEGIN comes too late for reads and too weak for writes.
     writing = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn an error of the database in the block into the store's error."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise from_sqlite(str(error.orig), doing) from error
-    except sqlite3.Error as error:
-        raise from_sqlite(str(error), doing) from error

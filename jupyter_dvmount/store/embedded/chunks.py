@@ -13,7 +13,7 @@ import msgspec
 from jupyter_dvmount.store.base import Corrupt
 
 from .cache import Cache
-from .catalog import Catalog, translated
+from .catalog import Catalog
 from .chunking import ChunkList, ChunkMap
 from .codec import Kind, decode
 from .failures import from_os
@@ -80,7 +80,7 @@ class ChunkSource:
         Corrupt
             If it is not in the store, or its bytes are not the ones filed under its hash.
         """
-        with translated("cannot look a chunk up"):
+        with self._catalog.translated("cannot look a chunk up"):
             row = self._catalog.reader.execute(_FIND, (hash_,)).fetchone()
         if row is None:
             raise Corrupt(f"chunk {hash_.hex()} is not in the store", fix=_FIX)
@@ -95,7 +95,7 @@ class ChunkSource:
         wanted = list(hashes)
         found: set[bytes] = set()
         reader = self._catalog.reader
-        with translated("cannot look chunks up"):
+        with self._catalog.translated("cannot look chunks up"):
             for start in range(0, len(wanted), _QUESTION_SIZE):
                 part = wanted[start : start + _QUESTION_SIZE]
                 marks = ",".join("?" * len(part))
