@@ -46,7 +46,12 @@ export class RepositoriesModel extends Model {
     super();
     this._search = new Debouncer(() => this.list.reload(), TYPING_MS);
     this.list = new PagedList<Repo>(
-      (after, limit, signal) => _api.repos({ filter: this._filter, after, limit }, signal),
+      async (after, limit, signal) => {
+        const filter = this._filter;
+        const page = await _api.repos({ filter, after, limit }, signal);
+        this._shownFilter = filter;
+        return page;
+      },
       REPOS_A_PAGE,
       REPOS_A_PAGE
     );
@@ -54,6 +59,11 @@ export class RepositoriesModel extends Model {
   }
 
   readonly list: PagedList<Repo>;
+
+  /** Whether the store has no repository, as opposed to none that the filter lets through. */
+  get isEmpty(): boolean {
+    return this.list.ready && !this.list.items.length && !this._shownFilter && !this._filter;
+  }
 
   /** Only repositories whose name contains this, in any case, are listed. */
   get filter(): string {
@@ -113,6 +123,7 @@ export class RepositoriesModel extends Model {
   }
 
   private _filter = '';
+  private _shownFilter = '';
   private readonly _search: Debouncer;
   private readonly _expanded = new Map<string, RepositoryModel>();
 }

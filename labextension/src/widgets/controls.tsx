@@ -42,7 +42,7 @@ export function CopyBlock(props: { text: string }): JSX.Element {
   const { execute, trans } = useServices();
   return (
     <div className="dvm-CopyBlock">
-      <pre>{props.text}</pre>
+      <pre>{props.text.split(/(\s+)/).map(wholeWord)}</pre>
       <IconButton
         icon={copyIcon}
         label={trans.__('Copy')}
@@ -50,6 +50,11 @@ export function CopyBlock(props: { text: string }): JSX.Element {
       />
     </div>
   );
+}
+
+/** A word of a command that stays on one line: `-y` must not be torn apart at its hyphen. */
+function wholeWord(word: string, index: number): React.ReactNode {
+  return /\S/.test(word) ? <span key={index}>{word}</span> : word;
 }
 
 /** How long ago something happened, with the exact time on hover. */

@@ -15,15 +15,15 @@ type MountRow =
   | { readonly pending: Pending; readonly mount?: undefined }
   | { readonly mount: Mount; readonly pending?: undefined };
 
-const PLAIN_PX = 44;
-const WITH_ERROR_PX = 78;
+const PLAIN_PX = 48;
+const WITH_ERROR_PX = 82;
 
 const keyOf = (row: MountRow) => (row.mount ? `m:${row.mount.name}` : `p:${row.pending.name}`);
 const height = (row: MountRow) => (row.mount?.error ? WITH_ERROR_PX : PLAIN_PX);
 
 /** What is mounted now, and what is being mounted. */
 export function MountList(): JSX.Element {
-  const { versions, trans } = useServices();
+  const { versions, execute, trans } = useServices();
   const model = useModel(versions.mounts);
   const rows = React.useMemo<MountRow[]>(
     () => [
@@ -50,6 +50,12 @@ export function MountList(): JSX.Element {
       rows={rows}
       keyOf={keyOf}
       height={height}
+      opensOnClick={() => false}
+      onOpen={row => {
+        if (row.mount) {
+          execute(CommandIDs.openCommit, { repo: row.mount.repo, ref: row.mount.commit });
+        }
+      }}
       className={row => (row.mount ? 'dvm-MountItem' : 'dvm-PendingItem')}
       onSelect={row =>
         versions.selection.select(row.mount ? { kind: 'mount', name: row.mount.name } : null)
@@ -105,7 +111,7 @@ function MountItem(props: { mount: Mount; active: boolean }): JSX.Element {
           <code>{shortId(mount.commit)}</code>
         </span>
         <Badges mount={mount} />
-        {mount.moved && (
+        {mount.moved && !mount.follow && (
           <button
             type="button"
             className="dvm-Pill dvm-mod-action"

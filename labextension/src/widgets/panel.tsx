@@ -104,9 +104,12 @@ function Section(
   );
 }
 
-function Filter(): JSX.Element {
+function Filter(): JSX.Element | null {
   const { versions, trans } = useServices();
   const model = useModel(versions.repositories);
+  if (model.isEmpty) {
+    return null;
+  }
   return (
     <div className="dvm-Filter">
       <input

@@ -9,7 +9,7 @@ import {
 import React from 'react';
 
 import type { Branch, Commit, Repo } from '../api';
-import { CommandIDs } from '../commands';
+import { CommandIDs, type Execute } from '../commands';
 import { formatSize, shortId } from '../format';
 import { branchIcon, commitIcon, mountIcon } from '../icons';
 import type { RepositoriesModel } from '../models/repositories';
@@ -30,7 +30,7 @@ const ROW_PX = 26;
 
 /** The repositories with, where expanded, their branches and newest commits. */
 export function RepositoryTree(): JSX.Element {
-  const { versions, trans } = useServices();
+  const { versions, execute, trans } = useServices();
   const model = useModel(versions.repositories);
   const rows = React.useMemo(
     () => flatten(model),
@@ -47,10 +47,10 @@ export function RepositoryTree(): JSX.Element {
     if (!list.ready) {
       return <Loading />;
     }
-    return model.filter ? (
-      <Nothing text={trans.__('No repository has “%1” in its name.', model.filter)} />
-    ) : (
+    return model.isEmpty ? (
       <NoRepositories />
+    ) : (
+      <Nothing text={trans.__('No repository has “%1” in its name.', model.filter)} />
     );
   }
   return (
@@ -65,7 +65,8 @@ export function RepositoryTree(): JSX.Element {
       className={className}
       title={hover}
       render={(row, active) => <TreeRowContent row={row} active={active} />}
-      onOpen={row => open(model, row)}
+      opensOnClick={row => row.kind !== 'branch' && row.kind !== 'commit'}
+      onOpen={row => open(model, row, execute)}
       onExpand={(row, expand) => {
         if (row.kind === 'repo') {
           toggle(model, row.repo.name, expand);
@@ -160,13 +161,17 @@ function toggle(model: RepositoriesModel, repo: string, expand: boolean): void {
   }
 }
 
-function open(model: RepositoriesModel, row: TreeRow): void {
+function open(model: RepositoriesModel, row: TreeRow, execute: Execute): void {
   if (row.kind === 'repo') {
     toggle(model, row.repo.name, !row.expanded);
   } else if (row.kind === 'more') {
     void model.expanded(row.repo)?.commits.loadMore();
   } else if (row.kind === 'error') {
     void model.expanded(row.repo)?.refresh();
+  } else if (row.kind === 'branch' && row.branch.head) {
+    execute(CommandIDs.openCommit, { repo: row.branch.repo, ref: row.branch.head });
+  } else if (row.kind === 'commit' && row.commit.state === 'finished') {
+    execute(CommandIDs.openCommit, { repo: row.commit.repo, ref: row.commit.id });
   }
 }
 

@@ -21,8 +21,10 @@ type RowsProps<R> = {
   title?: (row: R) => string | undefined;
   /** The content; `active` rows have the tab key stop at their buttons. */
   render: (row: R, active: boolean) => React.ReactNode;
-  /** Enter, or a click on the row. */
+  /** Enter, or a click or double click on the row. */
   onOpen?: (row: R) => void;
+  /** Whether a single click opens the row; with `false` it takes two. */
+  opensOnClick?: (row: R) => boolean;
   /** Right and left arrow in a tree. */
   onExpand?: (row: R, expand: boolean) => void;
   /** Backspace. */
@@ -167,7 +169,16 @@ export function Rows<R>(props: RowsProps<R>): JSX.Element {
                 props.onSelect?.(row);
               }}
               onContextMenu={() => props.onSelect?.(row)}
-              onClick={() => props.onOpen?.(row)}
+              onClick={() => {
+                if (props.opensOnClick?.(row) !== false) {
+                  props.onOpen?.(row);
+                }
+              }}
+              onDoubleClick={() => {
+                if (props.opensOnClick?.(row) === false) {
+                  props.onOpen?.(row);
+                }
+              }}
               onKeyDown={event => onKeyDown(event, row, item.index)}
             >
               <div role="gridcell" className="dvm-Row-cell">
