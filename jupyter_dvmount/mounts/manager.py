@@ -98,7 +98,7 @@ class MountManager:
         records = self._records.all()
         name = places.choose_name(repo, name, directory, records)
         path = places.choose_place(self._config.root, name, directory)
-        places.check_apart(path if directory is not None else path.parent, self._state)
+        places.check_apart(path if directory is not None else path.parent.resolve(), self._state)
         wanted = self._record(reader, branch, name, path, follow)
         self._state.prepare()
         if directory is None:

@@ -56,8 +56,8 @@ def free_name(name: str, hint: str, records: list[Record]) -> str:
 
 
 def check_apart(place: Path, state: State) -> None:
-    """Refuse a place inside the state directory or around it."""
-    here, there = place.resolve(), state.path.resolve()
+    """Refuse a place inside the state directory or around it; a link that is there is not followed."""
+    here, there = links.place(place), state.path.resolve()
     if here == there or there in here.parents or here in there.parents:
         raise Invalid(
             f"mounts at {place} and their state at {state.path} would be inside each other",

@@ -31,6 +31,8 @@ IDLE = 30.0
 """Seconds without a mount after which daemon and supervisor end."""
 TICK = 0.5
 """Seconds between two looks at records and branches; the death of the daemon is noticed at once."""
+RETRY = 5.0
+"""Seconds of rest after an error that was not foreseen."""
 LOCK_PATIENCE = 2.0
 """Seconds in which another process that only probes the lock lets go of it."""
 
@@ -65,7 +67,6 @@ class Supervisor:
             while not self._ending and self._state.run.is_dir():
                 if self._look():
                     return
-                self._daemon.wait(TICK)
         finally:
             self._daemon.stop()
             self._follower.close()
@@ -75,10 +76,13 @@ class Supervisor:
         try:
             records = self._records.all()
             self._tend(records)
-            return not records and time.monotonic() - self._needed > self._idle and self._retire()
+            if not records and time.monotonic() - self._needed > self._idle and self._retire():
+                return True
+            self._daemon.wait(TICK)
         except Exception:
-            log.exception("looking after the mounts failed; trying again")
-            return False
+            log.exception("looking after the mounts failed; trying again in %.0f s", RETRY)
+            time.sleep(RETRY)
+        return False
 
     def _tend(self, records: list[Record]) -> None:
         waiting = self._somebody_waits()

@@ -69,7 +69,7 @@ def _privilege() -> Support | None:
         return Support(why="mounting is forbidden in this container", fix=_CONTAINER)
     helper = shutil.which(FUSERMOUNT)
     if helper is None:
-        return Support(why=f"{FUSERMOUNT} is not installed", fix=INSTALL)
+        return Support(why=f"there is no {FUSERMOUNT} on the PATH", fix=INSTALL)
     status = Path(helper).stat()
     if not (status.st_mode & stat.S_ISUID and status.st_uid == 0):
         return Support(why=f"{helper} has lost its setuid bit", fix=f"sudo chmod u+s {helper}")

@@ -56,9 +56,9 @@ def _local_trouble(record: Record, state: State, trouble: str) -> str:
 
 def _has_moved(record: Record, store: VersionStore) -> tuple[bool, str]:
     """Whether the branch has another head, and why that or the commit itself cannot be found out."""
-    if record.store != store.id:
-        return False, ""
     try:
+        if record.store != store.id:
+            return False, ""
         if record.branch:
             try:
                 return store.inspect_branch(record.repo, record.branch).head != record.commit, ""

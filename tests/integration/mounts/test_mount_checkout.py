@@ -143,6 +143,44 @@ def test_what_a_killed_copy_left_behind_is_removed_at_the_next_start(manager, pu
     assert temporary(config) == [mine]
 
 
+def test_a_copy_that_nothing_mounts_is_removed_at_the_next_start(manager, put, config):
+    put({"/a": b"1"})
+    mount = manager.mount("images", "master")
+    lost = Path(mount.target).with_name("images@lost")
+    (lost / "d").mkdir(parents=True)
+    lost.chmod(0o555)
+    assert [restored.error for restored in manager.restore()] == [""]
+    assert not lost.exists()
+    assert Path(mount.path, "a").read_bytes() == b"1"
+
+
+def test_a_checkout_taken_away_while_it_is_being_mounted_is_made_again(manager, put, monkeypatch):
+    put({"/a": b"1"})
+    manager.mount("images", "master", name="first")
+    materialise, taken = manager._checkouts.materialise, []
+
+    def racing(*arguments):
+        target = materialise(*arguments)
+        if not taken:
+            taken.append(manager.unmount("first"))
+        return target
+
+    monkeypatch.setattr(manager._checkouts, "materialise", racing)
+    assert Path(manager.mount("images", "master", name="second").path, "a").read_bytes() == b"1"
+
+
+def test_mounting_again_with_fuse_replaces_the_copy(manager, put, monkeypatch):
+    if not fuse_support().usable:
+        pytest.skip(f"no FUSE here: {fuse_support().why}")
+    put({"/a": b"1"})
+    copied = manager.mount("images", "master")
+    monkeypatch.setenv(MODE_VARIABLE, "fuse")
+    mounted = manager.mount("images", "master")
+    assert (copied.mode, mounted.mode, mounted.path) == ("checkout", "fuse", copied.path)
+    assert not Path(copied.target).exists()
+    assert Path(mounted.path, "a").read_bytes() == b"1"
+
+
 def test_deleted_files_of_a_checkout_are_reported_and_come_back_with_a_new_mount(manager, put):
     put({"/a": b"1"})
     mount = manager.mount("images", "master")

@@ -151,6 +151,48 @@ def test_a_root_that_cannot_be_made_is_named(put, config, store, tmp_path):
         MountManager(replace(config, root=tmp_path / "file" / "root"), store).mount("images", "master")
 
 
+def test_a_link_whose_record_was_lost_gives_way_to_a_new_mount(manager, put, config):
+    put({"/a": b"1"})
+    put({"/a": b"2"}, branch="dev")
+    manager.mount("images", "dev")
+    (config.state / "mounts" / "images").unlink()
+    assert Path(manager.mount("images", "master").path, "a").read_bytes() == b"1"
+
+
+def test_a_record_that_cannot_be_read_harms_no_other_mount(manager, put, config):
+    put({"/a": b"1"})
+    manager.mount("images", "master", name="good")
+    (config.state / "mounts" / "bad").write_text("{")
+    assert [mount.name for mount in manager.list()] == ["good"]
+    (config.state / "mounts" / "bad").unlink()
+
+
+def test_a_mount_changed_meanwhile_is_not_overwritten(manager, put, monkeypatch):
+    first, second = put({"/a": b"1"}), put({"/a": b"2"})
+    manager.mount("images", first)
+    provide = manager._provide
+
+    def unmounted_meanwhile(*arguments):
+        manager.unmount("images")
+        return provide(*arguments)
+
+    monkeypatch.setattr(manager, "_provide", unmounted_meanwhile)
+    with pytest.raises(Conflict, match="meanwhile"):
+        manager.update("images", ref=second)
+    assert manager.list() == []
+
+
+def test_places_of_their_own_get_names_of_their_own(manager, put, tmp_path):
+    put({"/a": b"1"})
+    (tmp_path / "x").mkdir()
+    (tmp_path / "alias").symlink_to("x")
+    first = manager.mount("images", "master")
+    second = manager.mount("images", "master", directory=tmp_path / "x" / "data")
+    assert (first.name, second.name) == ("images", "images-data")
+    assert manager.mount("images", "master", directory=tmp_path / "alias" / "data") == second
+    assert manager.unmount(str(tmp_path / "alias" / "data")).name == "images-data"
+
+
 def test_unmounting_ends_the_name_and_not_the_readers(manager, put, config):
     put({"/a": b"content"})
     mount = manager.mount("images", "master")

@@ -113,6 +113,13 @@ def test_what_is_missing_is_missing_and_a_new_commit_appears(manager, put, confi
     assert f"images@{soon}" in opened
 
 
+def test_names_that_no_commit_can_have_are_missing(manager, put):
+    put({"/a": b"1"})
+    root = os.fsencode(manager.mount("images", "master").path)
+    for name in (b"\xff\xfe", b"new\nline", b"tab\t", b"x" * 255, b"a/../a/x"):
+        assert not os.path.lexists(root + b"/" + name)
+
+
 def test_a_commit_looked_for_too_early_is_found_when_it_is_finished(manager, put, store):
     put({"/a": b"1"})
     directory = Path(manager.mount("images", "master").target).parent

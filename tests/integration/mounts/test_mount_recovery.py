@@ -124,10 +124,14 @@ def test_processes_end_when_nothing_has_been_mounted_for_a_while(config, put, st
     put({"/a": b"1"})
     manager = MountManager(config, store)
     wait_for(lambda: pid_of(config, "supervisor") == supervisor.pid)
-    manager.mount("images", "master")
+    path = Path(manager.mount("images", "master").path, "a")
     time.sleep(1.5)
     assert supervisor.poll() is None  # it stays as long as something is mounted
-    manager.unmount("images")
+    with path.open("rb") as file:
+        manager.unmount("images")
+        time.sleep(1.5)
+        assert supervisor.poll() is None  # nor while somebody still reads
+        assert file.read() == b"1"
     assert supervisor.wait(timeout=30) == 0
     assert processes_of(config.state) == []
     assert mounted_device(state.fs) is None

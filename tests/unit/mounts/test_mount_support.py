@@ -63,7 +63,7 @@ def test_what_is_missing_is_named_with_the_line_that_mends_it(monkeypatch, what,
 def test_an_ordinary_user_needs_the_helper(tmp_path, monkeypatch):
     monkeypatch.setattr(support.os, "geteuid", lambda: 1000)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "not installed" in support.fuse_support().why
+    assert "no fusermount3" in support.fuse_support().why
     assert "apt-get install" in support.fuse_support().fix
 
 
