@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache, wraps
 from pathlib import Path
 from shlex import split
 from typing import TYPE_CHECKING
 
 from typing_extensions import ParamSpec, TypeVar
 
-from .config import Config, load_config
+from .config import load_config
 from .mounts.model import Mount, Unmounted
 from .store import DEFAULT_BRANCH, Invalid, StoreError, VersionStore, parse
 from .store import open_store as open_url
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-MAGIC_COLUMNS = 120
-"""Characters of a line in the output of a cell."""
 
 
 def _short(function: Callable[P, T]) -> Callable[P, T]:
@@ -104,9 +103,8 @@ def mount(location: str, name: str | None = None, follow: bool = False) -> Path:
             fix=f"mount {place.repo}@{place.ref or DEFAULT_BRANCH}, which is cheap",
         )
     directory = Path(os.path.abspath(name)) if name and "/" in name else None  # noqa: PTH100 - not a link's target
-    config = load_config()
-    with open_url(config.store, create=False) as store:
-        made = _manager(config, store).mount(
+    with _manager() as manager:
+        made = manager.mount(
             place.repo,
             place.ref or DEFAULT_BRANCH,
             name=None if directory else name,
@@ -136,9 +134,8 @@ def unmount(name: str | os.PathLike[str]) -> Unmounted:
         If nothing of that name is mounted.
     """
     text = os.fspath(name)
-    config = load_config()
-    with open_url(config.store) as store:
-        return _manager(config, store).unmount(os.path.abspath(text) if "/" in text else text)  # noqa: PTH100
+    with _manager() as manager:
+        return manager.unmount(os.path.abspath(text) if "/" in text else text)  # noqa: PTH100
 
 
 @_short
@@ -150,15 +147,18 @@ def list_mounts() -> list[Mount]:
     list of Mount
         Each with its name, path, repo, branch and commit, and whether its branch has moved.
     """
+    with _manager() as manager:
+        return manager.list()
+
+
+@contextmanager
+def _manager() -> Iterator[MountManager]:
+    from .mounts.lazy import lazy_manager
+
     config = load_config()
-    with open_url(config.store) as store:
-        return _manager(config, store).list()
-
-
-def _manager(config: Config, store: VersionStore) -> MountManager:
-    from .mounts.manager import MountManager
-
-    return MountManager(config, store)
+    with ExitStack() as stack:
+        opener = cache(lambda: stack.enter_context(open_url(config.store, create=False)))
+        yield lazy_manager(config, opener)
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
@@ -168,15 +168,14 @@ def load_ipython_extension(ipython: InteractiveShell) -> None:
 
 def _magic(line: str) -> None:
     """Run the command ``dvmount`` with these arguments and show what it prints."""
-    environment = {
-        "DVMOUNT_OUTPUT": "table",
-        "COLUMNS": str(MAGIC_COLUMNS),
-        "PYTHONUNBUFFERED": "1",
-        **os.environ,
-    }
-    command = [sys.executable, "-m", "jupyter_dvmount.cli", *split(line)]
+    try:
+        arguments = split(line)
+    except ValueError as error:
+        sys.stdout.write(f"error: {error}\n")
+        return
+    environment = {"DVMOUNT_OUTPUT": "table", "PYTHONUNBUFFERED": "1", **os.environ}
     with subprocess.Popen(
-        command,
+        [sys.executable, "-m", "jupyter_dvmount.cli", *arguments],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

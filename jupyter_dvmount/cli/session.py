@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,16 +13,6 @@ from jupyter_dvmount.store import NotFound, VersionStore, open_store
 
 if TYPE_CHECKING:
     from jupyter_dvmount.mounts.manager import MountManager
-
-
-class _OpenedWhenUsed:
-    """Stands for a store until something is asked of it."""
-
-    def __init__(self, opener: Callable[[], VersionStore]) -> None:
-        self._opener = opener
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._opener(), name)
 
 
 class Session:
@@ -60,9 +49,9 @@ class Session:
 
     def manager(self) -> MountManager:
         """The mounts of this user; a store that cannot be opened is no reason not to unmount."""
-        from jupyter_dvmount.mounts.manager import MountManager
+        from jupyter_dvmount.mounts.lazy import lazy_manager
 
-        return MountManager(self.config, cast(VersionStore, _OpenedWhenUsed(self.store)))
+        return lazy_manager(self.config, self.store)
 
     def close(self) -> None:
         """Release the store."""
