@@ -1,0 +1,235 @@
+"""What works here and, in one line each, how to mend what does not: for ``dvmount doctor`` and the panel."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from .config import Config
+from .mounts.model import Check, CheckStatus
+from .mounts.support import check as check_mounting
+from .store import NotFound, StoreError, VersionStore, open_store
+
+log = logging.getLogger("jupyter_dvmount")
+
+EXTENSION = "jupyter-dvmount"
+SERVER_EXTENSION = "jupyter_dvmount"
+LOW_SPACE = 1 << 30
+"""Bytes free below which a disk is reported as nearly full."""
+NO_SPACE = 64 << 20
+"""Bytes free below which nothing more should be put or copied."""
+
+_INSTALL = "pip install jupyter-dvmount in the environment that runs Jupyter, then restart Jupyter"
+_NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"}
+)
+_DF_PATIENCE = 5.0  # seconds; a network file system whose server is gone answers never
+_PACKAGES = ("jupyter-dvmount", "jupyterlab", "jupyter-server", "mfusepy")
+
+
+class _Finding(NamedTuple):
+    status: CheckStatus
+    detail: str
+    fix: str = ""
+
+
+def diagnose(config: Config, store: VersionStore | None = None) -> list[Check]:
+    """Find out what works here; never raises for what it diagnoses, and changes nothing.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    store
+        The store if it is open already; else it is opened for the time of the check, and not made.
+
+    Returns
+    -------
+    list of Check
+        ``store``, ``mount``, ``disk``, ``server``, ``labextension`` and ``versions``, in this order.
+    """
+    checks: list[tuple[str, str, Callable[[], _Finding]]] = [
+        ("store", "Store", lambda: _check_store(config, store)),
+        ("mount", "Mounting", _check_mount),
+        ("disk", "Disk", lambda: _check_disk(config)),
+        ("server", "Jupyter server", _check_server),
+        ("labextension", "JupyterLab panel", _check_labextension),
+        ("versions", "Versions", _check_versions),
+    ]
+    return [_made(id, label, check) for id, label, check in checks]
+
+
+def without_secrets(url: str) -> str:
+    """A store's URL without user, password, query and fragment, fit to be shown and logged."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(not a URL)"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _made(id: str, label: str, check: Callable[[], _Finding]) -> Check:
+    try:
+        status, detail, fix = check()
+    except Exception as error:  # a check that cannot be made is a finding, too
+        log.warning("the check %r failed", id, exc_info=True)
+        status, detail = "missing", f"cannot be checked: {type(error).__name__}"
+        fix = "run dvmount --debug doctor, and report what it says"
+    return Check(id=id, label=label, status=status, detail=detail, fix=fix)
+
+
+# the store
+
+
+def _check_store(config: Config, store: VersionStore | None) -> _Finding:
+    try:
+        if store is not None:
+            return _describe(store)
+        with open_store(config.store, create=False) as opened:
+            return _describe(opened)
+    except NotFound:
+        return _check_absent(config)
+    except StoreError as error:
+        public = without_secrets(config.store)
+        return _Finding("missing", error.message.replace(config.store, public), error.fix)
+
+
+def _describe(store: VersionStore) -> _Finding:
+    store.changes(None)  # whether it can be read
+    directory = _directory(store.url)
+    kind = _file_system(directory) if directory else ""
+    detail = f"{store.engine}, {store.url}" + (f" on {kind}" if kind else "")
+    if kind in _NETWORK:
+        return _Finding(
+            "limited",
+            f"{detail}: it works, but every commit waits for the network",
+            "set DVMOUNT_STORE to a directory on a local disk",
+        )
+    return _Finding("ok", detail)
+
+
+def _check_absent(config: Config) -> _Finding:
+    """A store that is not there is made when it is first used, if that is possible."""
+    url = without_secrets(config.store)
+    directory = _directory(config.store)
+    if directory is None:
+        return _Finding("missing", f"no store at {url}", "set DVMOUNT_STORE to the URL of a store")
+    if not _is_writable(directory):
+        return _Finding(
+            "missing",
+            f"there is no store at {url}, and {_existing(directory)} is no directory that can be written to",
+            "mend its permissions, or set DVMOUNT_STORE to file:///another/directory",
+        )
+    return _Finding("ok", f"{url} is made when it is first used")
+
+
+# the disk
+
+
+def _check_disk(config: Config) -> _Finding:
+    places = {"state": config.state, "mounts": config.root}
+    for place in places.values():
+        if not _is_writable(place):
+            return _Finding(
+                "missing",
+                f"{_existing(place)} is not a directory that can be written to",
+                "mend its permissions, or set DVMOUNT_STATE and DVMOUNT_ROOT to directories of yours",
+            )
+    directory = _directory(config.store)
+    if directory is not None:
+        places = {"store": directory, **places}
+    free = {name: shutil.disk_usage(_existing(place)).free for name, place in places.items()}
+    detail = ", ".join(f"{name}: {size / (1 << 30):.1f} GiB free" for name, size in free.items())
+    least = min(free.values())
+    if least >= LOW_SPACE:
+        return _Finding("ok", detail)
+    return _Finding("limited" if least >= NO_SPACE else "missing", detail, "make room, or use another disk")
+
+
+def _directory(url: str) -> Path | None:
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" and parts.path.startswith("/") else None
+
+
+def _existing(path: Path) -> Path:
+    """The path itself or its nearest parent that exists."""
+    return next(place for place in (path, *path.parents) if os.path.lexists(place))
+
+
+def _is_writable(path: Path) -> bool:
+    """Whether a directory can be written to, or be made."""
+    place = _existing(path)
+    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+
+
+def _file_system(path: Path) -> str:
+    """Type of the file system that a path is on, such as ``ext4``; empty where it cannot be told."""
+    try:
+        done = subprocess.run(
+            ["df", "--output=fstype", "--", os.fspath(path)],
+            capture_output=True,
+            text=True,
+            timeout=_DF_PATIENCE,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.split()[-1]
+
+
+# the halves of the extension
+
+
+def _check_mount() -> _Finding:
+    found = check_mounting()
+    return _Finding(found.status, found.detail, found.fix)
+
+
+def _check_server() -> _Finding:
+    from jupyter_core.paths import jupyter_config_path
+    from jupyter_server.extension.config import ExtensionConfigManager
+
+    manager = ExtensionConfigManager(read_config_path=jupyter_config_path())
+    settings = manager.get("jupyter_server_config")  # type: ignore[no-untyped-call]
+    enabled = settings.get("ServerApp", {}).get("jpserver_extensions", {}).get(SERVER_EXTENSION)
+    if enabled is None:
+        return _Finding("missing", "the server extension is not installed", _INSTALL)
+    if not enabled:
+        fix = f"jupyter server extension enable {SERVER_EXTENSION}, then restart Jupyter"
+        return _Finding("missing", "the server extension is switched off", fix)
+    return _Finding("ok", "the server extension is enabled")
+
+
+def _check_labextension() -> _Finding:
+    from jupyter_core.paths import jupyter_path
+    from jupyterlab_server.config import get_federated_extensions, get_page_config
+
+    places = jupyter_path("labextensions")
+    found = get_federated_extensions(places).get(EXTENSION)
+    if found is None:
+        return _Finding("missing", "the panel is not installed", _INSTALL)
+    if EXTENSION in get_page_config(places).get("disabledExtensions", []):
+        fix = f"jupyter labextension enable {EXTENSION}, then reload the page"
+        return _Finding("missing", "the panel is switched off", fix)
+    return _Finding("ok", f"version {found['version']}")
+
+
+def _check_versions() -> _Finding:
+    packages = [f"{name} {_installed(name)}" for name in _PACKAGES]
+    system = [f"Python {platform.python_version()}", f"{platform.system()} {platform.release()}"]
+    return _Finding("ok", ", ".join(packages + system))
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "(not installed)"

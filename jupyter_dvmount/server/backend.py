@@ -1,0 +1,106 @@
+"""What all requests share, from the start of the server to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeVar
+
+from jupyter_events import EventLogger
+
+from jupyter_dvmount.store import StoreError, Unavailable
+
+from .events import Events
+from .health import Health, examine
+from .jobs import MountJobs
+from .services import Services
+from .watcher import Lookout, Watcher
+
+log = logging.getLogger("jupyter_dvmount.server")
+
+T = TypeVar("T")
+
+
+class Backend:
+    """The services, the threads they block in, and the task that watches them.
+
+    Parameters
+    ----------
+    event_logger
+        Of the server.
+    workers
+        Threads for quick calls.
+    copies
+        Threads for mounting, which may mean copying.
+    interval
+        Seconds between two looks for changes.
+    patience
+        Seconds after which a quick call is given up. Its thread is lost until the call returns.
+    """
+
+    def __init__(
+        self, event_logger: EventLogger, *, workers: int, copies: int, interval: float, patience: float
+    ) -> None:
+        self.services = Services()
+        self._quick = ThreadPoolExecutor(workers, thread_name_prefix="dvmount-call")
+        self._aside = ThreadPoolExecutor(2, thread_name_prefix="dvmount-look")  # for watcher and health
+        self._long = ThreadPoolExecutor(copies, thread_name_prefix="dvmount-mount")
+        self._patience = patience
+        events = Events(event_logger)
+        self.jobs = MountJobs(self._long, events.send_mount)
+        self.watcher = Watcher(Lookout(self.services), events, self._aside, interval)
+        self._watching: asyncio.Task[None] | None = None
+        self._examining: asyncio.Future[Health] | None = None
+
+    async def start(self) -> None:
+        """Begin to watch, and bring the mounts of the last time up again."""
+        self._watching = asyncio.create_task(self.watcher.run())
+        await asyncio.get_running_loop().run_in_executor(self._long, self._restore)
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Run what blocks in a thread; `Unavailable` if it takes too long."""
+        self.watcher.note_request()
+        running = asyncio.get_running_loop().run_in_executor(self._quick, function)
+        return await self._in_time(running)
+
+    async def health(self) -> Health:
+        """What works here. Requests at the same time share one examination, however long it takes."""
+        self.watcher.note_request()
+        if self._examining is None or self._examining.done():
+            loop = asyncio.get_running_loop()
+            self._examining = loop.run_in_executor(self._aside, examine, self.services)
+        return await self._in_time(asyncio.shield(self._examining))
+
+    async def stop(self) -> None:
+        """End everything but the mounts."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+        await self.jobs.stop_all()
+        for pool in (self._quick, self._long, self._aside):
+            pool.shutdown(wait=False, cancel_futures=True)
+        self.services.close()
+
+    async def _in_time(self, running: asyncio.Future[T]) -> T:
+        try:
+            return await asyncio.wait_for(running, self._patience)
+        except asyncio.TimeoutError:
+            raise Unavailable(
+                f"the store has not answered within {self._patience:.0f} s",
+                fix="look after the disk or network that it is on, then try again",
+            ) from None
+
+    def _restore(self) -> None:
+        try:
+            opened = self.services.peek()
+            if opened is not None:
+                mounts = opened.mounts.restore()
+                log.info("restored %d mounts", len(mounts))
+        except StoreError as error:
+            log.warning("mounts cannot be restored: %s", error.message)
+        except Exception:  # the server must start
+            log.exception("mounts cannot be restored")

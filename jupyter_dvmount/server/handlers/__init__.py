@@ -1,0 +1,29 @@
+"""The REST interface: every route and its handler. ``openapi.yaml`` describes the same."""
+
+from __future__ import annotations
+
+from tornado.web import RequestHandler
+
+from .base import UnknownRoute
+from .commits import CommitHandler, CommitsHandler, FilesHandler
+from .health import HealthHandler
+from .mounts import MountHandler, MountsHandler
+from .repos import BranchesHandler, BranchHandler, RepoHandler, ReposHandler
+
+PREFIX = "/dvmount/api"
+
+ROUTES: list[tuple[str, type[RequestHandler]]] = [
+    (f"{PREFIX}/health", HealthHandler),
+    (f"{PREFIX}/repos", ReposHandler),
+    (f"{PREFIX}/repo", RepoHandler),
+    (f"{PREFIX}/branches", BranchesHandler),
+    (f"{PREFIX}/branch", BranchHandler),
+    (f"{PREFIX}/commits", CommitsHandler),
+    (f"{PREFIX}/commit", CommitHandler),
+    (f"{PREFIX}/files", FilesHandler),
+    (f"{PREFIX}/mounts", MountsHandler),
+    (f"{PREFIX}/mount", MountHandler),
+]
+
+FALLBACK: tuple[str, type[RequestHandler]] = (rf"{PREFIX}(?:/.*)?", UnknownRoute)
+"""To be registered after the routes."""
