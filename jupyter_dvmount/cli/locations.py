@@ -33,6 +33,10 @@ class LocationType(click.ParamType):  # type: ignore[type-arg]  # generic since 
         self._ref = ref
         self._path = path
 
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """How usage lines call it."""
+        return self.name
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Location:
         """Parse; raises `Invalid` as every face of the store does."""
         if isinstance(value, Location):
@@ -82,4 +86,4 @@ BRANCH = LocationType("REPO@BRANCH", ref="required")
 REPO_OR_BRANCH = LocationType("REPO[@BRANCH]", ref="optional")
 WRITABLE = LocationType("REPO[@BRANCH]", ref="default")
 COMMIT = LocationType("REPO[@REF]", ref="default")
-FILE = LocationType("REPO[@REF]:/PATH", ref="default", path=True)
+FILE = LocationType("REPO[@REF][:/PATH]", ref="default", path=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import signal
 import sys
 from types import FrameType
@@ -79,6 +80,20 @@ for _command in PLAIN:
     cli.add_command(_command)
 
 
+def _open_standard_streams() -> None:
+    """Give streams that the caller has closed to /dev/null.
+
+    Otherwise the next file that is opened, such as the catalog, would get the number of standard output.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, mode))
+
+
 def _terminate(number: int, frame: FrameType | None) -> None:
     """Leave through every ``finally``, so that nothing half written stays behind."""
     sys.exit(128 + number)
@@ -86,6 +101,7 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run ``dvmount`` with the arguments of this process."""
+    _open_standard_streams()
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -16,7 +16,7 @@ from .sources import STDIN, Source, is_url, own_name, source
 
 
 @click.command("file")
-@click.argument("target", metavar=FILE.name)
+@click.argument("target", metavar="REPO[@BRANCH][:/PATH]")
 @click.option(
     "-f", "--file", "locations", multiple=True, metavar="SRC|-|URL", help="What to put; may be repeated."
 )

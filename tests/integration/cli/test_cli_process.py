@@ -119,6 +119,21 @@ def test_a_put_that_is_interrupted_puts_nothing(
     assert dvmount.json("fsck") == []
 
 
+def test_closed_standard_streams_do_no_harm(dvmount: Dvmount, images: str) -> None:
+    for redirect, command, status in (
+        (">&-", "list repo", 0),
+        (">&-", "get file images:/a.txt", 0),
+        ("<&-", "put file images:/empty", 0),
+        ("2>&-", "inspect repo nope", 1),
+        ("<&- >&- 2>&-", "put file images:/b -f tree/a.txt", 0),
+    ):
+        line = f"{' '.join(COMMAND)} {command} {redirect}"
+        ran = subprocess.run(["sh", "-c", line], capture_output=True, check=False)
+        assert (ran.returncode, ran.stderr) == (status, b""), line
+    assert dvmount("get", "file", "images:/b") == "alpha\n"
+    assert dvmount.json("fsck", "--full") == []
+
+
 def test_a_get_that_is_interrupted_leaves_no_file(dvmount: Dvmount, images: str, start: Start) -> None:
     dvmount("put", "file", "images:/big", stdin=os.urandom(8 * MIB))
     before = sorted(Path().rglob("*"))
