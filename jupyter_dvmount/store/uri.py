@@ -17,6 +17,7 @@ _COMMIT = re.compile(r"[0-9a-f]{32}\Z")
 _REF = re.compile(r"(?P<base>[A-Za-z0-9_.-]+?)(?P<steps>(?:\^|~[0-9]+|\.[0-9]+\Z)*)\Z")
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4096
+MAX_REF_LENGTH = 512
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,13 +70,20 @@ def is_commit_id(ref: str) -> bool:
 
 def split_ref(ref: str) -> tuple[str, tuple[str, ...]]:
     """Split ``master^~2`` into its base ``master`` and the steps ``("^", "~2")``."""
-    match = _REF.match(ref)
+    match = _REF.match(ref) if len(ref) <= MAX_REF_LENGTH else None
     if not match or ref in {".", ".."}:
         raise Invalid(
             f"illegal reference {ref!r}",
             fix="use a branch, a commit id or a unique prefix of one, optionally followed by ^ or ~N",
         )
     return match["base"], tuple(re.findall(r"\^|~[0-9]+|\.[0-9]+", match["steps"]))
+
+
+def check_limit(limit: int | None) -> int | None:
+    """Return the ``limit`` of a listing if it is one: not negative, None for all."""
+    if limit is not None and limit < 0:
+        raise Invalid(f"illegal limit {limit}", fix="use 0 or more, or none at all")
+    return limit
 
 
 def check_path(path: str) -> str:

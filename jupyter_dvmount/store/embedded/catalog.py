@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from jupyter_dvmount.store.base import Unavailable
+from jupyter_dvmount.store.base import Invalid, Unavailable
 
 from .failures import from_sqlite
 from .layout import is_on_network
@@ -44,6 +44,7 @@ class Catalog:
         )
         event.listen(self._engine, "connect", self._configure)
         event.listen(self._engine, "begin", _begin)
+        self._closed = False
         self._local = threading.local()
         self._readers: weakref.WeakSet[sqlite3.Connection] = weakref.WeakSet()
 
@@ -66,12 +67,14 @@ class Catalog:
     @contextmanager
     def read(self, doing: str = "cannot read the catalog") -> Iterator[Connection]:
         """A connection with a consistent view, for reading."""
+        self._check_open()
         with self.translated(doing), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self, doing: str = "cannot write the catalog") -> Iterator[Connection]:
         """A transaction that holds the write lock from its start: keep it short."""
+        self._check_open()
         with self.translated(doing), self._engine.connect() as connection:
             connection.execution_options(writing=True)
             with connection.begin():
@@ -80,6 +83,7 @@ class Catalog:
     @property
     def reader(self) -> sqlite3.Connection:
         """This thread's plain connection for hot look-ups; it cannot write."""
+        self._check_open()
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(
@@ -103,13 +107,20 @@ class Catalog:
             raise from_sqlite(str(error.orig), doing, self._path) from error
         except sqlite3.Error as error:
             raise from_sqlite(str(error), doing, self._path) from error
+        except (UnicodeEncodeError, OverflowError) as error:  # no text or number that a column can hold
+            raise Invalid(f"{doing}: {error}", fix="use UTF-8 text and numbers below 2^63") from error
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; the catalog cannot be used any more."""
+        self._closed = True
         self._engine.dispose()
         for connection in list(self._readers):
             connection.close()
         self._local = threading.local()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable("the store is closed", fix="open it again")
 
     def _configure(self, connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
         connection.execute(f"PRAGMA journal_mode = {self._journal}")
@@ -117,7 +128,10 @@ class Catalog:
 
 
 class _Reader(sqlite3.Connection):
-    """A connection that can be weakly referenced."""
+    """A connection that can be weakly referenced, and that closes with its thread."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def _begin(connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from .parts import Parts
 from .schema import commits, repos
 from .tree import Item, Node, path_of
 
+_log = logging.getLogger("jupyter_dvmount.store")
 _PACKS = (
     'SELECT packs.name, packs.kind, packs.size, hash, "offset", stored, raw, codec'
     ' FROM packs JOIN chunks ON chunks.pack = packs.num ORDER BY packs.num, "offset"'
@@ -73,7 +75,24 @@ def check(parts: Parts, *, full: bool, progress: Progress | None) -> Iterator[Pr
     for pack, reason, chunks in _check_packs(parts, full=full, progress=progress):
         lost.update(chunks)
         yield Problem(code="corrupt", message=f"pack {pack.name}: {reason}; {len(chunks)} chunks lost")
+    _mark(parts, lost, full=full)
     yield from _check_commits(parts, lost)
+
+
+def _mark(parts: Parts, lost: set[bytes], *, full: bool) -> None:
+    """Note which chunks are lost, so that the next put of their contents writes them again.
+
+    Only a full check has seen enough to take back what an earlier one noted.
+    """
+    try:
+        with parts.catalog.write("cannot note what is lost") as connection:
+            if full:
+                connection.exec_driver_sql("UPDATE chunks SET lost = FALSE WHERE lost")
+            if lost:
+                rows = [(hash_,) for hash_ in lost]
+                connection.exec_driver_sql("UPDATE chunks SET lost = TRUE WHERE hash = ?", rows)
+    except StoreError as error:  # the findings matter more
+        _log.warning("%s", error.message)
 
 
 def _check_catalog(parts: Parts) -> Iterator[Problem]:

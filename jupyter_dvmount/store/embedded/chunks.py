@@ -91,7 +91,7 @@ class ChunkSource:
         return data
 
     def known(self, hashes: Iterable[bytes]) -> set[bytes]:
-        """Those of the hashes that are in the store."""
+        """Those of the hashes that are in the store; a chunk that a check found lost is not."""
         wanted = list(hashes)
         found: set[bytes] = set()
         reader = self._catalog.reader
@@ -99,7 +99,7 @@ class ChunkSource:
             for start in range(0, len(wanted), _QUESTION_SIZE):
                 part = wanted[start : start + _QUESTION_SIZE]
                 marks = ",".join("?" * len(part))
-                query = f"SELECT hash FROM chunks WHERE hash IN ({marks})"  # noqa: S608 - only question marks
+                query = f"SELECT hash FROM chunks WHERE NOT lost AND hash IN ({marks})"  # noqa: S608 - only question marks
                 found.update(row[0] for row in reader.execute(query, part))
         return found
 
@@ -137,4 +137,4 @@ class ChunkSource:
         return pack
 
 
-_FIX = "run 'dvmount fsck --full' to see what is affected, and put those files again from their source"
+_FIX = "run 'dvmount fsck --full', then put the files that it names again from their source"

@@ -27,7 +27,7 @@ def tell(
     connection.execute(delete(changes).where(changes.c.seq <= seq - KEPT))
 
 
-def read(connection: Connection, after: int | None, limit: int) -> list[Change]:
+def read(connection: Connection, after: int | None, limit: int | None) -> list[Change]:
     """Changes after a sequence number, oldest first; with None the newest one only."""
     if after is None:
         query = select(changes).where(changes.c.seq == select(func.max(changes.c.seq)).scalar_subquery())

@@ -10,6 +10,7 @@ from typing_extensions import Buffer
 
 from jupyter_dvmount.store.base import Corrupt, Invalid, NotFound
 from jupyter_dvmount.store.model import Commit, FileInfo
+from jupyter_dvmount.store.uri import check_limit
 
 from .cache import Cache
 from .chunking import SMALL, ChunkMap
@@ -61,6 +62,7 @@ class Reader:
 
     def list(self, path: str = "/", *, after: str = "", limit: int | None = None) -> Iterator[FileInfo]:
         """Entries of one directory by name, from the first name greater than ``after``."""
+        check_limit(limit)
         path = self._directory(path)
         prefix = children_prefix(path)
         low = f"{prefix}{after}\0" if after else prefix
@@ -128,7 +130,7 @@ class Reader:
         return info.path
 
     def _entries(self, low: str, high: str, limit: int | None) -> Iterator[FileInfo]:
-        left = limit if limit is not None else -1
+        left = -1 if limit is None else limit
         for leaf, start, stop in scan(self._load, self.root, low, high):
             for index in range(start, stop):
                 if left == 0:

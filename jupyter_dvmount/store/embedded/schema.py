@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
 
 VERSION = 1
 metadata = MetaData()
@@ -73,6 +73,7 @@ chunks = Table(
     Column("stored", Integer, nullable=False),
     Column("raw", Integer, nullable=False),
     Column("codec", Integer, nullable=False),
+    Column("lost", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -21,8 +21,10 @@ _DOING = "cannot write to the store"
 _SEALS = 2  # packs that may wait for the disk before the writer waits too
 _INSERT_PACK = "INSERT INTO packs (name, kind, size) VALUES (?, ?, ?)"
 _INSERT_CHUNK = (
-    'INSERT OR IGNORE INTO chunks (hash, kind, pack, "offset", stored, raw, codec)'
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+    'INSERT INTO chunks (hash, kind, pack, "offset", stored, raw, codec, lost)'
+    " VALUES (?, ?, ?, ?, ?, ?, ?, FALSE) ON CONFLICT (hash) DO UPDATE SET pack = excluded.pack,"
+    ' "offset" = excluded."offset", stored = excluded.stored, raw = excluded.raw, codec = excluded.codec,'
+    " lost = FALSE WHERE chunks.lost"
 )
 
 Found = tuple[bytes, "Encoded | None"]

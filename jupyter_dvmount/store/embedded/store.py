@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from jupyter_dvmount.store.base import Conflict, NotFound, Progress, Unavailable
 from jupyter_dvmount.store.model import Branch, Change, Commit, DiffEntry, Problem, Repo
-from jupyter_dvmount.store.uri import check_path
+from jupyter_dvmount.store.uri import check_limit, check_path
 
 from . import feed, history, records
 from .catalog import Catalog
@@ -220,7 +220,7 @@ class EmbeddedStore:
     def changes(self, after: int | None = None, *, limit: int = 1000) -> list[Change]:
         """Changes after a sequence number, oldest first."""
         with self._catalog.read() as connection:
-            return feed.read(connection, after, limit)
+            return feed.read(connection, after, check_limit(limit))
 
     def fsck(self, *, full: bool = False, progress: Progress | None = None) -> Iterator[Problem]:
         """Compare catalog and packs."""
@@ -274,6 +274,7 @@ def _diff_entry(one: Difference, old: Reader | None, new: Reader) -> DiffEntry:
 
 def _paged(page: Callable[[T | None, int], list[T]], limit: int | None) -> Iterator[T]:
     """Records page by page; the first page is read at once, so that errors come at the call."""
+    check_limit(limit)
     first = page(None, _PAGE if limit is None else min(limit, _PAGE))
     return _rest(page, first, limit)
 

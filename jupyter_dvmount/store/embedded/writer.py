@@ -61,8 +61,12 @@ class Writer:
         elif isinstance(source, PathLike):
             with reading(source) as fill:
                 item = self._store(path, fill, append)
-        else:
+        elif hasattr(source, "read"):
             item = self._store(path, from_stream(source), append)
+        else:
+            raise Invalid(
+                f"cannot put a {type(source).__name__}", fix="give bytes, a binary stream or a Path"
+            )
         self._staging.set_file(path, item)
 
     def put_tree(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dvmount.store import Denied, Invalid, NotFound, StoreError, VersionStore
+from jupyter_dvmount.store import Denied, Invalid, NotFound, StoreError, Unavailable, VersionStore
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def test_a_source_that_is_no_regular_file_is_refused_and_never_waited_for(
     refuse(full, "/x", tmp_path / "loop")
 
 
-@pytest.mark.parametrize("source", [io.StringIO("text")])
-def test_a_stream_of_text_is_refused(full: VersionStore, source: object) -> None:
+@pytest.mark.parametrize("source", [io.StringIO("text"), "a name", 5, None])
+def test_what_is_no_binary_source_is_refused(full: VersionStore, source: object) -> None:
     assert isinstance(refuse(full, "/x", source), Invalid)
 
 
@@ -112,6 +112,35 @@ def test_sql_in_a_name_is_only_a_name(store: VersionStore) -> None:
         with pytest.raises((Invalid, NotFound)):
             store.inspect_repo(text)
     assert [repo.name for repo in store.list_repos()] == ["images"]
+
+
+def test_numbers_and_texts_that_no_column_can_hold_are_refused(full: VersionStore) -> None:
+    acts = [
+        lambda: full.changes(10**30),
+        lambda: full.changes(0, limit=-1),
+        lambda: full.list_repos(limit=-1),
+        lambda: full.list_commits("images", limit=-1),
+        lambda: full.read("images", "master").list(limit=-1),
+        lambda: list(full.list_repos(after="\ud800")),
+        lambda: full.create_repo("x", description="\ud800"),
+        lambda: full.start_commit("images", "x", message="\ud800"),
+        lambda: full.inspect_commit("images", "master~" + "9" * 5000),
+        lambda: full.inspect_commit("images", "master" + "^" * 100_000),
+    ]
+    for act in acts:
+        with pytest.raises(Invalid):
+            act()
+    assert [repo.name for repo in full.list_repos()] == ["images"]
+    assert [branch.name for branch in full.list_branches("images")] == ["master"]
+
+
+def test_a_closed_store_says_so(full: VersionStore) -> None:
+    reader = full.read("images", "master")
+    full.close()
+    full.close()
+    for act in (full.list_repos, lambda: full.create_repo("x"), lambda: reader.open("/a/b").read()):
+        with pytest.raises(Unavailable, match="closed"):
+            act()
 
 
 def test_the_commit_of_a_block_is_known_only_after_it(store: VersionStore) -> None:

@@ -83,6 +83,22 @@ def test_a_full_check_names_every_path_that_suffers(url: str, tmp_path: Path) ->
         ]
 
 
+def test_lost_contents_come_back_when_they_are_put_again(url: str, tmp_path: Path) -> None:
+    with open_store(url) as store:
+        damage_chunk_of(tmp_path, store, "/text")
+        for pack, places in packs(tmp_path, Kind.DATA).items():
+            if len(places) > 5:
+                flip(pack, max(places, key=lambda place: place.raw).offset)
+        assert len(list(store.fsck(full=True))) == 5
+        with store.modify("images", "master") as writer:
+            writer.put("/again", TEXT)
+            writer.put("/large", LARGE)
+        reader = store.read("images", "master~2")
+        assert reader.open("/text").read() == TEXT
+        assert reader.open("/large").read() == LARGE
+        assert list(store.fsck(full=True)) == []
+
+
 def test_every_flipped_byte_of_every_pack_is_found(url: str, tmp_path: Path) -> None:
     source = random.Random(6)
     for pack in sorted((tmp_path / "store" / "packs").iterdir()):
