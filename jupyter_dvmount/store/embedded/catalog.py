@@ -40,7 +40,7 @@ class Catalog:
             f"sqlite:///{path}",
             connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
             pool_size=4,
-            max_overflow=64,
+            max_overflow=-1,  # callers bound their threads; waiting for a connection could only deadlock
         )
         event.listen(self._engine, "connect", self._configure)
         event.listen(self._engine, "begin", _begin)

@@ -10,6 +10,8 @@ from contextlib import suppress
 
 from sqlalchemy import Connection
 
+from jupyter_dvmount.store.base import StoreError
+
 from .catalog import Catalog
 from .chunks import ChunkSource
 from .codec import Encoded, Kind, decode, digest, encode
@@ -142,7 +144,7 @@ class PackSession:
 
     def _remove_unregistered(self, name: str) -> None:
         """Remove a pack, but never one that a transaction of unclear end has made part of the store."""
-        with suppress(OSError, sqlite3.Error):
+        with suppress(OSError, StoreError, sqlite3.Error):  # in doubt it stays: it harms nobody
             if self._catalog.reader.execute("SELECT 1 FROM packs WHERE name = ?", (name,)).fetchone() is None:
                 (self._layout.packs / name).unlink()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -332,6 +334,28 @@ def test_directories_are_copied_without_moving_bytes(store: VersionStore, tmp_pa
         writer.copy("images", "master", "/none", "/c")
     with pytest.raises(Invalid), store.modify("images", "master") as writer:
         writer.copy("images", "master", "/a", "/b/x")
+
+
+def test_the_memory_of_a_put_does_not_grow_with_its_size(store: VersionStore) -> None:
+    script = (
+        "import io, resource, sys\n"
+        "from jupyter_dvmount.store import open_store\n"
+        "class Stream(io.RawIOBase):\n"
+        "    left = int(sys.argv[2])\n"
+        "    def read(self, size=-1):\n"
+        "        size = min(size, self.left); self.left -= size\n"
+        "        return (b'%d ' % self.left * size)[:size]\n"
+        "with open_store(sys.argv[1]) as store, store.modify('images', 'master') as writer:\n"
+        "    writer.put('/large', Stream())\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+
+    def peak(size: int) -> int:
+        command = [sys.executable, "-c", script, store.url, str(size)]
+        return int(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    assert peak(400 << 20) - peak(40 << 20) < 40 << 10  # KiB
+    assert store.read("images", "master~1").lookup("/large").size == 400 << 20
 
 
 def test_a_tree_is_put_with_progress_and_may_be_cancelled(store: VersionStore, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dvmount.store import CommitFinished, Conflict, NotFound, VersionStore
+from jupyter_dvmount.store import CommitFinished, Conflict, NotFound, Unavailable, VersionStore, open_store
 
 PROCESS = """
 import sys
@@ -196,6 +196,19 @@ def test_readers_see_whole_commits_while_others_write(full: VersionStore) -> Non
         finally:
             stop.set()
         writing.result()
+
+
+def test_a_store_closed_in_the_middle_of_a_block_loses_only_the_block(full: VersionStore) -> None:
+    def write_late() -> None:
+        with full.modify("images", "master") as writer:
+            writer.put("/late", b"1")
+            full.close()
+
+    with pytest.raises(Unavailable, match="closed"):
+        write_late()
+    with open_store(full.url) as again:
+        assert "/late" not in names(again)
+        assert list(again.fsck(full=True)) == []
 
 
 def test_many_threads_read_with_few_packs_open(
