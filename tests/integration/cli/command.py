@@ -11,7 +11,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from jupyter_dvmount.cli.main import cli
+from jupyter_dvmount.cli.verbs import cli
 
 COMMAND = [sys.executable, "-m", "jupyter_dvmount.cli"]
 Start = Callable[..., "subprocess.Popen[bytes]"]

@@ -108,7 +108,7 @@ def test_another_store_is_chosen_by_url_or_by_name(dvmount: Dvmount, images: str
 
 
 def test_every_verb_and_noun_has_help_with_no_store_at_all(dvmount: Dvmount) -> None:
-    from jupyter_dvmount.cli.main import VERBS
+    from jupyter_dvmount.cli.verbs import VERBS
 
     for verb, (_, commands) in VERBS.items():
         assert "Commands:" in dvmount(verb, "--help")

@@ -55,7 +55,7 @@ def test_help_comes_at_once() -> None:
 
 
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
-    code = "import sys, jupyter_dvmount.cli.main; print(*sys.modules)"
+    code = "import sys, jupyter_dvmount.cli.verbs; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout.split()

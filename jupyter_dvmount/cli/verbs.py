@@ -1,0 +1,75 @@
+"""The command as a whole: global options, and which verb has which nouns."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+from . import branches, commits, completion, doctor, files, get, mounts, put, repos
+from .failures import Root
+from .session import Session
+
+VERBS: dict[str, tuple[str, tuple[click.Command, ...]]] = {
+    "create": ("Make a repository or a branch.", (repos.create, branches.create)),
+    "list": (
+        "List repositories, branches, commits, files or mounts.",
+        (repos.list_, branches.list_, commits.list_, files.list_, mounts.list_),
+    ),
+    "inspect": (
+        "Show one repository, branch, commit or file.",
+        (repos.inspect, branches.inspect, commits.inspect, files.inspect),
+    ),
+    "delete": ("Delete a repository, branch or file.", (repos.delete, branches.delete, files.delete)),
+    "start": ("Open a commit.", (commits.start,)),
+    "finish": ("Make an open commit visible.", (commits.finish,)),
+    "drop": ("Throw an open commit away.", (commits.drop,)),
+    "wait": ("Wait for a commit to be finished.", (commits.wait,)),
+    "put": ("Put files into a branch.", (put.put,)),
+    "get": ("Copy files out of the store.", (get.get,)),
+    "copy": ("Copy files within the store.", (files.copy,)),
+    "diff": ("List what changed between two commits.", (files.diff,)),
+}
+PLAIN = (mounts.mount, mounts.unmount, doctor.doctor, doctor.fsck, completion.completion, doctor.version)
+
+
+class _InOrder(Root):
+    """Lists its commands in the order in which people need them, not in that of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    cls=_InOrder,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--store", metavar="URL", help="Where the data is, or a name from the configuration file.")
+@click.option("--debug", is_flag=True, help="Show tracebacks and log what is being done.")
+@click.pass_context
+def cli(ctx: click.Context, store: str | None, debug: bool) -> None:
+    """Versioned data as local files.
+
+    A place in the store is written REPO@REF:/PATH. REF is a branch (default: master), the id of a commit
+    or the beginning of one, and may be followed by ^ (its parent) or ~N (the Nth commit before it).
+
+    \b
+    dvmount create repo images
+    dvmount put file images@master -r -f photos -m "First photographs"
+    dvmount list file images@master:/photos
+    dvmount mount images@master
+    """
+    if debug:
+        logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
+        logging.getLogger("jupyter_dvmount").setLevel(logging.DEBUG)
+    ctx.obj = Session(store)
+    ctx.call_on_close(ctx.obj.close)
+
+
+for _verb, (_help, _commands) in VERBS.items():
+    _group = click.Group(_verb, help=_help, short_help=_help)
+    for _command in _commands:
+        _group.add_command(_command)
+    cli.add_command(_group)
+for _command in PLAIN:
+    cli.add_command(_command)
