@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection
 
-from jupyter_dvmount.store.base import StoreError
+from jupyter_dvmount.store.base import StoreError, Unavailable
 
 from .catalog import Catalog
 from .chunks import ChunkSource
@@ -37,7 +37,8 @@ class PackSession:
     """Adds chunks to the store for one writer. One thread at a time, but for `find_new`.
 
     Packs that fill up are registered at once, so that a long put need not start again from nothing; the
-    last ones are registered by the transaction that needs them.
+    last ones are registered by the transaction that needs them. After a failed write nothing more can be
+    added or finished, even if the caller has caught the error: chunks may be missing.
     """
 
     def __init__(self, layout: Layout, catalog: Catalog, source: ChunkSource) -> None:
@@ -46,6 +47,7 @@ class PackSession:
         self._source = source
         self._open: dict[Kind, PackWriter] = {}
         self._ours: set[bytes] = set()  # written here, not registered yet
+        self._broken = False
         self._sealing: list[Future[None]] = []
         self._sealed: dict[str, SealedPack] = {}  # not registered yet
         self._sealer = ThreadPoolExecutor(2, thread_name_prefix="dvmount-seal")
@@ -65,7 +67,7 @@ class PackSession:
         hash_, chunk = found
         if chunk is None or hash_ in self._ours:
             return
-        with disk_errors(_DOING):
+        with self._unbroken():
             writer = self._open.get(chunk.kind)
             if writer is None:
                 writer = self._open[chunk.kind] = PackWriter(self._layout.tmp, self._layout.packs, chunk.kind)
@@ -101,8 +103,8 @@ class PackSession:
         writers, self._open = list(self._open.values()), {}
         self._sealing.extend(self._sealer.submit(self._seal, writer) for writer in writers)
         self._wait()
-        if writers:
-            with disk_errors(_DOING):
+        with self._unbroken():
+            if writers:
                 sync_directory(self._layout.packs)
 
     def register(self, connection: Connection) -> None:
@@ -124,9 +126,21 @@ class PackSession:
         while self._sealing:
             self._sealing.pop(0).result()
 
-    def _seal(self, writer: PackWriter) -> None:
+    @contextmanager
+    def _unbroken(self) -> Iterator[None]:
+        """A step of writing; if it fails, no other one can follow."""
+        if self._broken:
+            raise Unavailable(f"{_DOING}: an earlier write of this commit failed", fix="make the commit anew")
         try:
             with disk_errors(_DOING):
+                yield
+        except BaseException:
+            self._broken = True
+            raise
+
+    def _seal(self, writer: PackWriter) -> None:
+        try:
+            with self._unbroken():
                 self._sealed[writer.name] = writer.seal()
         except BaseException:
             writer.abort()
@@ -134,11 +148,10 @@ class PackSession:
 
     def _seal_and_register(self, writer: PackWriter) -> None:
         self._seal(writer)
-        pack = self._sealed[writer.name]
-        with disk_errors(_DOING):
+        with self._unbroken():
             sync_directory(self._layout.packs)
-        with self._catalog.write(_DOING) as connection:
-            _insert(connection, pack)
+            with self._catalog.write(_DOING) as connection:
+                _insert(connection, self._sealed[writer.name])
         del self._sealed[writer.name]
         self._ours.difference_update(writer.places)
 

@@ -80,6 +80,24 @@ def test_a_disk_that_fills_up_at_any_point_costs_only_the_commit_in_hand(small_d
         assert store.read("images", "master").usage() == (2, 103_000)
 
 
+def test_a_block_that_goes_on_after_a_failed_write_cannot_commit(small_disk: Path) -> None:
+    directory = small_disk / "store"
+
+    def go_on() -> None:
+        with store.modify("images", "master") as writer:
+            assert refusal(lambda: writer.put("/large", os.urandom(5 * MIB)))
+            writer.put("/small", b"small")
+
+    with open_store(directory.as_uri()) as store:
+        store.create_repo("images")
+        put(store, "/old", b"old" * 1000)
+        with pytest.raises(Unavailable, match="an earlier write of this commit failed"):
+            go_on()
+        assert store.read("images", "master").usage() == (1, 3000)
+        assert list((directory / "tmp").iterdir()) == []
+        assert list(store.fsck(full=True)) == []
+
+
 def test_a_disk_that_fills_up_under_the_last_step_leaves_a_whole_store(small_disk: Path) -> None:
     directory = small_disk / "store"
     with open_store(directory.as_uri()) as store:
