@@ -9,6 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from jupyter_dvmount.store import Unavailable
+
 log = logging.getLogger("jupyter_dvmount.fuse")
 
 FUSERMOUNT = "fusermount3"
@@ -33,7 +35,7 @@ def clean(mountpoint: Path) -> None:
 
     Raises
     ------
-    OSError
+    Unavailable
         If it is still mounted afterwards.
     """
     for _ in range(_TRIES):
@@ -48,7 +50,7 @@ def clean(mountpoint: Path) -> None:
         else:
             break
     if mounted_device(mountpoint) is not None:
-        raise OSError(f"cannot unmount {mountpoint}")
+        raise Unavailable(f"cannot unmount {mountpoint}", fix=f"fusermount3 -u -z {mountpoint}")
 
 
 def _commands(mountpoint: Path) -> list[list[str]]:

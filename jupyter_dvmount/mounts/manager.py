@@ -26,7 +26,7 @@ from jupyter_dvmount.store import (
 from . import links, places
 from .checkout import Checkouts, discard
 from .holders import holders
-from .model import Check, Mount, MountMode, Unmounted
+from .model import Check, Holder, Mount, MountMode, Unmounted
 from .records import Record, Records
 from .service import FuseRefused, Service
 from .support import check, choose_mode, wanted_mode
@@ -120,8 +120,7 @@ class MountManager:
             if not links.remove(Path(record.path), self._state, replaced=record.replaced):
                 log.warning("%s is not a link of dvmount any more and is left alone", record.path)
             self._records.delete(record.name)
-            shared = any(other.target == record.target for other in self._records.all())
-            held = () if shared else holders(Path(record.target))
+            held = self._holders(record)
             doomed = self._retire(record)
         discard(doomed)
         return Unmounted(name=record.name, holders=held)
@@ -192,10 +191,7 @@ class MountManager:
         trouble = self._bring_up(records)
         restored = []
         for record in records:
-            try:
-                links.swap(Path(record.path), Path(record.target), self._state)
-            except StoreError as error:
-                log.warning("the link of mount %s cannot be restored: %s", record.name, error.message)
+            self._restore_link(record)
             restored.append(self._view(record, trouble))
         return restored
 
@@ -286,7 +282,11 @@ class MountManager:
             with self._records.lock():
                 if mode == "checkout" and not target.is_dir():
                     continue  # the last other mount of the commit has gone meanwhile, and the files with it
-                wanted, doomed = self._install(wanted, before())
+                try:
+                    wanted, doomed = self._install(wanted, before())
+                except StoreError:
+                    discard(self._retire(wanted))  # copied for nothing
+                    raise
             discard(doomed)
             if wanted.follow:
                 self._service.supervise()
@@ -311,6 +311,14 @@ class MountManager:
             raise
         return wanted, None
 
+    def _restore_link(self, record: Record) -> None:
+        try:
+            with self._records.lock():
+                if self._records.find(record.name) == record:  # not unmounted or moved meanwhile
+                    links.swap(Path(record.path), Path(record.target), self._state)
+        except StoreError as error:
+            log.warning("the link of mount %s cannot be restored: %s", record.name, error.message)
+
     def _unchanged(self, record: Record) -> Record:
         """The record, if it still is what a change was decided on."""
         if self._records.find(record.name) != record:
@@ -330,6 +338,14 @@ class MountManager:
             log.warning("mount %s cannot follow %s: %s", record.name, record.branch, error.message)
             return False
         return True
+
+    def _holders(self, record: Record) -> tuple[Holder, ...]:
+        """Who reads on after the unmount; unknown where other mounts share the files or the daemon hangs."""
+        if any(other.target == record.target for other in self._records.all()):
+            return ()
+        if record.mode == "fuse" and self._service.trouble():
+            return ()  # looking into a process that waits for the daemon may take as long
+        return holders(Path(record.target))
 
     def _retire(self, record: Record) -> Path | None:
         """Under the lock: take the files of a checkout out of use if no mount has them."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from threading import Thread
 from typing import BinaryIO
 
-from dvmount_fuse.control import Done, Failed, Ping, Resolve, Status, ask
+from dvmount_fuse.control import Done, Failed, Ping, Resolve, Status, Stop, ask
+from dvmount_fuse.endpoint import clean
 from dvmount_fuse.layout import State, commit_directory
 from jupyter_dvmount.store import StoreError, Unavailable
 
@@ -114,11 +115,11 @@ class Service:
         Unavailable
             If it does not come up in time.
         """
-        self.failure.unlink(missing_ok=True)
-        self.wanted.touch()
-        self.supervise()
+        self._wish(anew=True)
         deadline = time.monotonic() + START_PATIENCE
         while time.monotonic() < deadline:
+            self._wish(anew=False)
+            self.supervise()
             status = self.status()
             if status is not None and status.mounted:
                 return
@@ -132,6 +133,18 @@ class Service:
             f"the mount daemon did not come up within {START_PATIENCE:.0f} s",
             fix=f"look into {self._state.run}/daemon.log",
         )
+
+    def _wish(self, *, anew: bool) -> None:
+        """Tell the supervisor that somebody waits; ``anew`` forgets why it failed the last time."""
+        try:
+            if anew:
+                self.failure.unlink(missing_ok=True)
+            self.wanted.touch()
+        except OSError as error:
+            raise Unavailable(
+                f"cannot write to {self._state.run}: {error.strerror}",
+                fix="see to the disk and its permissions",
+            ) from error
 
     def show(self, store: str, repo: str, commit: str) -> Path:
         """Directory in which a commit can be read, once it really can.
@@ -169,7 +182,11 @@ class Service:
             finally:
                 os.close(process)
         with exclusive(self._state.run / "supervisor.lock", patience=START_PATIENCE):
-            log.info("the supervisor of %s has ended", self._state.path)
+            with suppress(Unavailable):
+                ask(self._state.socket, Stop())  # a daemon whose supervisor was killed
+            with exclusive(self._state.run / "daemon.lock", patience=START_PATIENCE):
+                clean(self._state.fs)
+                log.info("the daemon and the supervisor of %s have ended", self._state.path)
 
 
 def open_log(path: Path) -> BinaryIO:

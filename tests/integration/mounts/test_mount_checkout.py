@@ -12,7 +12,7 @@ import pytest
 
 from jupyter_dvmount.mounts import checkout as module
 from jupyter_dvmount.mounts.support import MODE_VARIABLE, fuse_support
-from jupyter_dvmount.store import Corrupt, Unavailable
+from jupyter_dvmount.store import AlreadyExists, Corrupt, Unavailable
 from tests.integration.mounts.processes import processes_of
 from tests.integration.mounts.trees import files_below, random_tree
 
@@ -167,6 +167,24 @@ def test_a_checkout_taken_away_while_it_is_being_mounted_is_made_again(manager, 
 
     monkeypatch.setattr(manager._checkouts, "materialise", racing)
     assert Path(manager.mount("images", "master", name="second").path, "a").read_bytes() == b"1"
+
+
+def test_a_copy_made_for_a_name_that_was_taken_meanwhile_is_removed(manager, put, config, monkeypatch):
+    put({"/a": b"1"})
+    put({"/a": b"2"}, branch="dev")
+    materialise = manager._checkouts.materialise
+
+    def racing(*arguments):
+        monkeypatch.setattr(manager._checkouts, "materialise", materialise)
+        manager.mount("images", "dev", name="data")
+        return materialise(*arguments)
+
+    monkeypatch.setattr(manager._checkouts, "materialise", racing)
+    with pytest.raises(AlreadyExists):
+        manager.mount("images", "master", name="data")
+    assert [path.name for path in (config.state / "checkouts").glob("*/*")] == [
+        Path(manager.list()[0].target).name
+    ]
 
 
 def test_mounting_again_with_fuse_replaces_the_copy(manager, put, monkeypatch):

@@ -42,7 +42,7 @@ def test_a_mount_that_follows_moves_while_a_reader_keeps_the_old_commit(manager,
         for number in range(2, 5):
             commit = put({"/a": str(number).encode()})
             wait_for(lambda number=number: (path / "a").read_bytes() == str(number).encode())
-            assert manager.list()[0].commit == commit
+            wait_for(lambda commit=commit: manager.list()[0].commit == commit)
         assert file.read() == b"1"
     assert manager.list()[0].moved is False
 

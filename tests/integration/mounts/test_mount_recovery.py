@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -30,7 +31,13 @@ def pid_of(config, which):
 
 
 def kill(pid):
-    os.kill(pid, signal.SIGKILL)
+    """Kill a process and wait until it is dead, which is when its locks are free."""
+    process = os.pidfd_open(pid)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        select.select([process], [], [])
+    finally:
+        os.close(process)
 
 
 def reads(mounted):
@@ -39,9 +46,9 @@ def reads(mounted):
 
 def test_a_killed_daemon_is_back_within_seconds(mounted, config, record_property):
     for _ in range(2):
-        kill(pid_of(config, "daemon"))
-        wait_for(lambda: not reads(mounted)() if mounted.exists() else True)
-        took = wait_for(reads(mounted), 10)
+        killed = pid_of(config, "daemon")
+        kill(killed)
+        took = wait_for(lambda killed=killed: pid_of(config, "daemon") != killed and reads(mounted)(), 10)
         record_property("seconds", took)
 
 
@@ -98,6 +105,19 @@ def test_mounts_work_again_after_everything_was_stopped(manager, mounted, config
     restored = manager.restore()
     assert [mount.error for mount in restored] == [""]
     assert reads(mounted)()
+
+
+def test_stopping_ends_a_daemon_whose_supervisor_was_killed(manager, mounted, config):
+    kill(pid_of(config, "supervisor"))
+    manager.stop()
+    assert mounted_device(State(config.state).fs) is None
+    manager.restore()
+    assert reads(mounted)()
+    for which in ("supervisor", "daemon"):
+        kill(pid_of(config, which))
+    manager.stop()  # what is left of both is the dead endpoint
+    wait_for(lambda: processes_of(config.state) == [])
+    assert mounted_device(State(config.state).fs) is None
 
 
 def test_a_mount_unmounted_behind_our_back_comes_back(mounted, config):
