@@ -29,7 +29,7 @@ toolchain:
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing. Install with: sudo apt-get install -y python3 python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "error: Python 3.10 or newer is needed, $(PYTHON) is older. Say which to use: make PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: Python's venv module is missing. Install with: sudo apt-get install -y python3-venv" >&2; exit 1; }
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || { echo "error: Node.js 20 or newer is needed (it builds the panel). Install it from https://nodejs.org/en/download" >&2; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null || { echo "error: Node.js 20 or newer is needed (it builds the panel). Install it from https://nodejs.org/en/download" >&2; exit 1; }
 
 # An ordinary installation, as users have it.
 $(VENV)/.lab: $(SOURCES) | toolchain
