@@ -52,8 +52,8 @@ _REFUSED = (
     "chmod", "chown", "create", "fallocate", "link", "mkdir", "mknod", "removexattr", "rename", "rmdir",
     "setxattr", "symlink", "truncate", "unlink", "utimens", "write",
 )  # fmt: skip
-_SUFFIXED = {"chmod", "chown", "getattr", "readdir", "rename", "truncate", "utimens", "init"}
-"""Callbacks whose methods mfusepy names after the version of libfuse."""
+_SUFFIXED = {"chmod", "chown", "rename", "truncate", "utimens"}
+"""Those of them whose methods mfusepy names after the version of libfuse."""
 
 _view = ctypes.pythonapi.PyMemoryView_FromMemory
 _view.restype = ctypes.py_object

@@ -11,8 +11,6 @@ import logging
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from hashlib import blake2b
-from threading import Lock
-from typing import TypeVar
 
 import msgspec
 from typing_extensions import Buffer
@@ -43,8 +41,6 @@ COMMITS = 256
 """Commit readers kept open."""
 
 XATTR = "user.dvmount."
-
-_T = TypeVar("_T")
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
@@ -112,7 +108,6 @@ class FileSystem:
         self._stores = stores
         self._nodes: Recent[str, Node] = Recent(nodes)
         self._trees: Recent[tuple[str, str], Tree] = Recent(commits)
-        self._opening = Lock()
 
     @property
     def open_commits(self) -> int:
@@ -127,9 +122,8 @@ class FileSystem:
             parsed = parse_commit_directory(directory)
             if parsed is None or not is_commit_id(parsed[1]):
                 raise OSError(errno.ENOENT, "not a commit", directory)
-            with self._opening:
-                found = Tree(store, self._stores.read(store, *parsed))
-                self._trees.put(key, found)
+            found = Tree(store, self._stores.read(store, *parsed))
+            self._trees.put(key, found)
         return found
 
     def node(self, path: str) -> Node:
