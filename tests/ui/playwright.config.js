@@ -44,6 +44,5 @@ module.exports = {
       args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu']
     }
   },
-  metadata: { bare: `http://127.0.0.1:${PORT_WITHOUT_SERVER_HALF}` },
-  webServer: [server(PORT), server(PORT_WITHOUT_SERVER_HALF, '--without-server-half')]
+  webServer: [server(PORT), server(PORT_WITHOUT_SERVER_HALF, '--no-server-half')]
 };

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import jupyterlab
@@ -25,7 +26,7 @@ def main() -> int:
     options = parse()
     home = Path(os.environ["DVM_UI_DIR"]) / str(options.port)
     environment = prepare(home)
-    if not options.without_server_half:
+    if options.server_half:
         load(environment["DVMOUNT_STORE"])
     server = subprocess.Popen(command(options, home / "work"), env=environment, cwd=home)
 
@@ -35,8 +36,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     status = server.wait()
-    clean(environment)
+    if options.server_half:
+        clean(environment)
     shutil.rmtree(home, ignore_errors=True)
+    with suppress(OSError):  # the other server still has its own directory there
+        home.parent.rmdir()
     return status
 
 
@@ -44,7 +48,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--token", required=True)
-    parser.add_argument("--without-server-half", action="store_true")
+    parser.add_argument("--no-server-half", dest="server_half", action="store_false")
     return parser.parse_args()
 
 
@@ -52,7 +56,9 @@ def prepare(home: Path) -> dict[str, str]:
     """Directories, and the environment that makes every program use them."""
     for name in ("work", "runtime"):
         (home / name).mkdir(parents=True)
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER_", "DVMOUNT_"))}
+    inherited = {
+        key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER_", "DVMOUNT_"))
+    }
     return inherited | {
         "HOME": str(home),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -79,7 +85,7 @@ def command(options: argparse.Namespace, root: Path) -> list[str]:
         "LabServerApp.extra_labextensions_path": galata,
     }
     lab = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in settings.items())]
-    if options.without_server_half:
+    if not options.server_half:
         lab.append("--ServerApp.jpserver_extensions={'jupyter_dvmount': False, 'jupyterlab': True}")
     return lab
 
@@ -123,10 +129,17 @@ def png(channel: int, side: int = 64) -> bytes:
 
 
 def clean(environment: dict[str, str]) -> None:
-    """Take the mounts away, and with the last of them the daemon."""
-    subprocess.run(
-        [sys.executable, "-m", "jupyter_dvmount.cli", "unmount", "--all"], env=environment, check=False, timeout=60
-    )
+    """Take the mounts away, and stop the daemon that served them."""
+    from jupyter_dvmount.config import load_config
+    from jupyter_dvmount.mounts.manager import MountManager
+    from jupyter_dvmount.store import open_store
+
+    os.environ.update(environment)
+    config = load_config()
+    with open_store(config.store) as store:
+        manager = MountManager(config, store)
+        manager.unmount_all()
+        manager.stop()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import { folderIcon } from '@jupyterlab/ui-components';
 import { CommandIDs } from '../commands';
 import { CommitModel } from '../models/files';
 import { isCommitId } from '../naming';
+import { reporting } from '../report';
 import { IDataVersions } from '../tokens';
 import { CommitView } from '../widgets/commit';
 import { servicesFor } from './services';
@@ -57,13 +58,13 @@ export const commit: JupyterFrontEndPlugin<void> = {
       label: services.trans.__('Show Files'),
       icon: folderIcon,
       isVisible: () => selectedRef(versions) !== null,
-      execute: async args => {
+      execute: reporting(async args => {
         const target = selectedRef(versions, args);
         if (target) {
           const { repo, ref } = target;
           show(repo, isCommitId(ref) ? ref : (await versions.api.commit(repo, ref)).id);
         }
-      }
+      })
     });
 
     void restorer?.restore(tracker, {

@@ -7,7 +7,7 @@ import { refreshIcon } from '@jupyterlab/ui-components';
 import { CommandIDs } from '../commands';
 import { askReference, mountAsking } from '../dialogs';
 import { mountIcon, unmountIcon } from '../icons';
-import { tell } from '../report';
+import { reporting, tell } from '../report';
 import { IDataVersions } from '../tokens';
 import type { Services } from '../widgets/context';
 import { servicesFor } from './services';
@@ -50,7 +50,7 @@ function addMount(
   app.commands.addCommand(CommandIDs.mount, {
     label: args => (args.ask ? trans.__('Mount a Version of Data…') : trans.__('Mount')),
     icon: mountIcon,
-    execute: async args => {
+    execute: reporting(async args => {
       const { selected } = versions.selection;
       const suggestion = selected?.kind === 'repo' && !args.ask ? `${selected.repo}@` : '';
       const target =
@@ -63,11 +63,11 @@ function addMount(
       if (mount && !versions.watched) {
         tell(trans.__('Mounted as %1', mount.path));
       }
-    }
+    })
   });
   app.commands.addCommand(CommandIDs.cancelMount, {
     label: trans.__('Cancel Mounting'),
-    execute: args => versions.mounts.cancel(args.name as string)
+    execute: reporting(args => versions.mounts.cancel(args.name as string))
   });
 }
 
@@ -76,7 +76,7 @@ function addUnmount(app: JupyterFrontEnd, { versions, trans }: Services): void {
     label: trans.__('Unmount'),
     icon: unmountIcon,
     isEnabled: args => selectedMount(versions, args) !== null,
-    execute: async args => {
+    execute: reporting(async args => {
       const mount = selectedMount(versions, args);
       if (!mount) {
         return;
@@ -88,7 +88,7 @@ function addUnmount(app: JupyterFrontEnd, { versions, trans }: Services): void {
           trans.__('%1 is unmounted. Still reading files that are open: %2', mount.name, readers)
         );
       }
-    }
+    })
   });
 }
 
@@ -97,23 +97,23 @@ function addMoving(app: JupyterFrontEnd, { versions, trans }: Services): void {
     label: trans.__('Update to the Newest Commit'),
     icon: refreshIcon,
     isVisible: args => selectedMount(versions, args)?.moved === true,
-    execute: async args => {
+    execute: reporting(async args => {
       const mount = selectedMount(versions, args);
       if (mount) {
         await versions.mounts.update(mount);
       }
-    }
+    })
   });
   app.commands.addCommand(CommandIDs.follow, {
     label: trans.__('Follow the Branch'),
     isVisible: args => Boolean(selectedMount(versions, args)?.branch),
     isToggleable: true,
     isToggled: args => selectedMount(versions, args)?.follow === true,
-    execute: async args => {
+    execute: reporting(async args => {
       const mount = selectedMount(versions, args);
       if (mount) {
         await versions.mounts.follow(mount, !mount.follow);
       }
-    }
+    })
   });
 }

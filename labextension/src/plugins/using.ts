@@ -10,7 +10,7 @@ import type { Mount } from '../api';
 import { CommandIDs } from '../commands';
 import { insertCode, notebookLanguage } from '../insert';
 import type { DataVersions } from '../models/versions';
-import { tell } from '../report';
+import { reporting, tell } from '../report';
 import { findSample } from '../samples';
 import { relativeToServer } from '../serverpath';
 import { literal, snippet, type Variant } from '../snippets';
@@ -56,14 +56,14 @@ function addInsertCode(
   app.commands.addCommand(CommandIDs.insertCode, {
     label: args => labels[args.variant as Variant] ?? trans.__('Insert Code'),
     icon: args => (args.variant ? undefined : codeIcon),
-    execute: async args => {
+    execute: reporting(async args => {
       const language = notebookLanguage(notebooks);
       const code = await codeFor(versions, args, !language || language === 'python', trans);
       if (code !== null && !insertCode(notebooks, code)) {
         Clipboard.copyToSystem(code);
         tell(trans.__('No notebook is open: the code is in the clipboard'));
       }
-    }
+    })
   });
 }
 
@@ -139,11 +139,11 @@ function addOpenInFileBrowser(app: JupyterFrontEnd, { versions, trans }: Service
     icon: folderIcon,
     isVisible: args =>
       app.commands.hasCommand(OPEN_PATH) && pathOf(selectedMount(versions, args)) !== null,
-    execute: async args => {
+    execute: reporting(async args => {
       const path = pathOf(selectedMount(versions, args));
       if (path !== null) {
         await app.commands.execute(OPEN_PATH, { path: `/${path}` });
       }
-    }
+    })
   });
 }
