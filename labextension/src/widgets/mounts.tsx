@@ -5,31 +5,41 @@ import type { Mount } from '../api';
 import { CommandIDs } from '../commands';
 import { formatSize, shortId } from '../format';
 import { unmountIcon } from '../icons';
-import type { Pending } from '../models/mounts';
+import type { MountsModel, Pending } from '../models/mounts';
 import { useModel, useServices } from './context';
 import { IconButton, openRowMenu } from './controls';
 import { Rows } from './rows';
 import { Failure, Loading, Nothing } from './states';
 
-type MountRow =
-  | { readonly pending: Pending; readonly mount?: undefined }
-  | { readonly mount: Mount; readonly pending?: undefined };
+/** A name with what is mounted there, or what is being mounted there, or, in an update, both. */
+type MountRow = {
+  readonly name: string;
+  readonly mount?: Mount;
+  readonly pending?: Pending;
+};
 
 const PLAIN_PX = 48;
 const WITH_ERROR_PX = 82;
 
-const keyOf = (row: MountRow) => (row.mount ? `m:${row.mount.name}` : `p:${row.pending.name}`);
+const keyOf = (row: MountRow) => row.name;
 const height = (row: MountRow) => (row.mount?.error ? WITH_ERROR_PX : PLAIN_PX);
+
+function rowsOf(model: MountsModel): MountRow[] {
+  const rows = new Map<string, MountRow>(
+    model.mounts.map(mount => [mount.name, { name: mount.name, mount }])
+  );
+  for (const pending of model.pending) {
+    rows.set(pending.name, { ...rows.get(pending.name), name: pending.name, pending });
+  }
+  return [...rows.values()].sort((a, b) => a.name.localeCompare(b.name));
+}
 
 /** What is mounted now, and what is being mounted. */
 export function MountList(): JSX.Element {
   const { versions, execute, trans } = useServices();
   const model = useModel(versions.mounts);
-  const rows = React.useMemo<MountRow[]>(
-    () => [
-      ...model.pending.map(pending => ({ pending })),
-      ...model.mounts.map(mount => ({ mount }))
-    ],
+  const rows = React.useMemo(
+    () => rowsOf(model),
     // The lists change in place; the revision tells.
     // eslint-disable-next-line react-hooks/exhaustive-deps
     [model, model.revision]
@@ -56,15 +66,15 @@ export function MountList(): JSX.Element {
           execute(CommandIDs.openCommit, { repo: row.mount.repo, ref: row.mount.commit });
         }
       }}
-      className={row => (row.mount ? 'dvm-MountItem' : 'dvm-PendingItem')}
+      className={row => (row.pending ? 'dvm-PendingItem' : 'dvm-MountItem')}
       onSelect={row =>
-        versions.selection.select(row.mount ? { kind: 'mount', name: row.mount.name } : null)
+        versions.selection.select(row.mount ? { kind: 'mount', name: row.name } : null)
       }
       render={(row, active) =>
-        row.mount ? (
-          <MountItem mount={row.mount} active={active} />
+        row.pending ? (
+          <PendingItem pending={row.pending} update={row.mount !== undefined} active={active} />
         ) : (
-          <PendingItem pending={row.pending} active={active} />
+          row.mount && <MountItem mount={row.mount} active={active} />
         )
       }
     />
@@ -155,7 +165,12 @@ function Badges(props: { mount: Mount }): JSX.Element {
   );
 }
 
-function PendingItem(props: { pending: Pending; active: boolean }): JSX.Element {
+function PendingItem(props: {
+  pending: Pending;
+  /** Whether something is mounted there already, which the server unmounts with a cancel. */
+  update: boolean;
+  active: boolean;
+}): JSX.Element {
   const { execute, trans } = useServices();
   const { pending, active } = props;
   const { bytesDone, bytesTotal, filesDone } = pending;
@@ -172,8 +187,12 @@ function PendingItem(props: { pending: Pending; active: boolean }): JSX.Element 
               : trans.__('mounting…')}
         </span>
         <IconButton
-          icon={closeIcon}
-          label={trans.__('Cancel mounting %1', pending.name)}
+          icon={props.update ? unmountIcon : closeIcon}
+          label={
+            props.update
+              ? trans.__('Unmount %1', pending.name)
+              : trans.__('Cancel mounting %1', pending.name)
+          }
           tabbable={active}
           onClick={() => execute(CommandIDs.cancelMount, { name: pending.name })}
         />

@@ -46,16 +46,13 @@ export function Rows<R>(props: RowsProps<R>): JSX.Element {
   const scroller = useRef<HTMLDivElement>(null);
   const [activeKey, setActiveKey] = useState<string | null>(null);
   const moveFocus = useRef(false);
-  const active = useMemo(
-    () =>
-      activeKey === null
-        ? 0
-        : Math.max(
-            rows.findIndex(row => keyOf(row) === activeKey),
-            0
-          ),
-    [rows, keyOf, activeKey]
-  );
+  const lastActive = useRef(0);
+  const active = useMemo(() => {
+    const found = activeKey === null ? -1 : rows.findIndex(row => keyOf(row) === activeKey);
+    return found >= 0 ? found : Math.max(Math.min(lastActive.current, rows.length - 1), 0);
+  }, [rows, keyOf, activeKey]);
+  // Whether the focus is here before the page changes: it is lost with a row that goes away.
+  const hadFocus = scroller.current?.contains(document.activeElement) ?? false;
 
   const virtual = useVirtualizer({
     count: rows.length,
@@ -86,6 +83,10 @@ export function Rows<R>(props: RowsProps<R>): JSX.Element {
   }, [last, rows.length, onNearEnd]);
 
   useLayoutEffect(() => {
+    lastActive.current = active;
+    if (hadFocus && !scroller.current?.contains(document.activeElement)) {
+      moveFocus.current = true;
+    }
     if (moveFocus.current) {
       const row = scroller.current?.querySelector<HTMLElement>(`[data-index="${active}"]`);
       if (row) {

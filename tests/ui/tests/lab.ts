@@ -36,6 +36,10 @@ export const mounted = (panel: Locator) => panel.getByRole('grid', { name: 'Moun
 export const repositories = (panel: Locator) =>
   panel.getByRole('treegrid', { name: 'Repositories' });
 
+/** The row of a mount, once it is there. */
+export const mountRow = (panel: Locator, name: string) =>
+  mounted(panel).locator('.dvm-MountItem').filter({ hasText: name });
+
 /** The row of a repository. */
 export const repoRow = (panel: Locator, name: string) =>
   repositories(panel).locator('[aria-level="1"]').filter({ hasText: new RegExp(`^${name}`) });

@@ -3,7 +3,7 @@ import * as path from 'path';
 
 import { expect, test } from '@jupyterlab/galata';
 
-import { dvmount, mountBranch, mounted, MOUNT_ROOT, openPanel, repoRow, repositories } from './lab';
+import { dvmount, mountBranch, mounted, mountRow, MOUNT_ROOT, openPanel, repoRow, repositories } from './lab';
 
 test.afterEach(() => {
   dvmount('unmount', '--all');
@@ -15,7 +15,7 @@ test('a branch is mounted with one click, read by a notebook and unmounted', asy
   await page.notebook.createNew('reads.ipynb');
   const panel = await openPanel(page);
   await mountBranch(panel, 'images');
-  await expect(mounted(panel).getByRole('row')).toHaveCount(1);
+  await expect(mountRow(panel, 'images')).toBeVisible();
 
   const file = path.join(MOUNT_ROOT, 'images', 'squares', 'red.png');
   const code = `data = open(${JSON.stringify(file)}, "rb").read(); print(data[1:4], len(data))`;
@@ -40,7 +40,7 @@ test('code for tables and images names a file that is there', async ({ page }) =
   await page.notebook.createNew('table.ipynb');
   const panel = await openPanel(page);
   await mountBranch(panel, 'iris');
-  await mounted(panel).getByRole('row').click({ button: 'right' });
+  await mountRow(panel, 'iris').click({ button: 'right' });
   await page.getByText('Insert Code', { exact: true }).hover();
   await page.getByRole('menuitem', { name: 'Read a Table with pandas' }).click();
   await expect(page.locator('.jp-Notebook .jp-Cell').first()).toContainText('iris.head()');
@@ -63,12 +63,14 @@ test('a mount stays at its commit until it is updated, or follows if told to', a
 }, info) => {
   const panel = await openPanel(page);
   await mountBranch(panel, 'iris');
-  const row = mounted(panel).getByRole('row');
-  const note = path.join(MOUNT_ROOT, 'iris', 'note.txt');
+  const row = mountRow(panel, 'iris');
+  await expect(row).toBeVisible();
+  const name = `note-${Date.now()}.txt`;
+  const note = path.join(MOUNT_ROOT, 'iris', name);
   const put = (text: string) => {
-    const source = info.outputPath('note.txt');
+    const source = info.outputPath(name);
     fs.writeFileSync(source, text);
-    dvmount('put', 'file', 'iris@master:/note.txt', '-f', source, '-m', text);
+    dvmount('put', 'file', `iris@master:/${name}`, '-f', source, '-m', text);
   };
 
   put('first');
@@ -90,7 +92,7 @@ test('a mount stays at its commit until it is updated, or follows if told to', a
 test('a name that is taken leads to another name', async ({ page }) => {
   const panel = await openPanel(page);
   await mountBranch(panel, 'images');
-  await expect(mounted(panel).getByRole('row')).toHaveCount(1);
+  await expect(mountRow(panel, 'images')).toBeVisible();
   const commit = repositories(panel).getByRole('row').filter({ hasText: 'Add red' });
   await commit.hover();
   await commit.getByRole('button', { name: /^Mount/ }).click();
@@ -102,7 +104,7 @@ test('a name that is taken leads to another name', async ({ page }) => {
   await expect(dialog).toContainText('not a name');
   await dialog.getByRole('textbox').fill('oldest');
   await dialog.getByRole('button', { name: 'Mount' }).click();
-  await expect(mounted(panel).getByText('oldest')).toBeVisible();
+  await expect(mountRow(panel, 'oldest')).toBeVisible();
   expect(fs.readdirSync(path.join(MOUNT_ROOT, 'oldest', 'squares'))).toEqual(['red.png']);
 });
 
@@ -129,19 +131,20 @@ test('everything can be done with the keyboard', async ({ page }) => {
   await expect(row).toBeFocused();
   await page.keyboard.press('ArrowRight');
   await expect(row).toHaveAttribute('aria-expanded', 'true');
+  const branch = repositories(panel).getByRole('row').filter({ hasText: 'master' });
+  await expect(branch).toBeVisible();
   await page.keyboard.press('ArrowDown');
-  const branch = repositories(panel).locator('[aria-level="2"]').first();
   await expect(branch).toBeFocused();
   await page.keyboard.press('Tab');
   await expect(branch.getByRole('button', { name: 'Mount images@master' })).toBeFocused();
   await page.keyboard.press('Enter');
-  await expect(mounted(panel).getByRole('row')).toHaveCount(1);
+  await expect(mountRow(panel, 'images')).toBeVisible();
   await branch.focus();
   await page.keyboard.press('ArrowLeft');
   await expect(row).toBeFocused();
   await page.keyboard.press('ArrowLeft');
   await expect(row).toHaveAttribute('aria-expanded', 'false');
-  await mounted(panel).getByRole('row').focus();
+  await mountRow(panel, 'images').focus();
   await page.keyboard.press('Delete');
   await expect(panel.getByText('Nothing is mounted')).toBeVisible();
 });
@@ -172,7 +175,7 @@ test('nothing sticks out of a narrow sidebar in the dark', async ({ page }, info
   await page.theme.setDarkTheme();
   const panel = await openPanel(page);
   await mountBranch(panel, 'images');
-  await expect(mounted(panel).getByRole('row')).toHaveCount(1);
+  await expect(mountRow(panel, 'images')).toBeVisible();
   await page.addStyleTag({
     content: '#jp-left-stack, .dvm-Panel { min-width: 200px !important; max-width: 200px; }'
   });
