@@ -27,6 +27,24 @@ def test_a_random_tree_reads_back_byte_for_byte(manager, put):
     assert files_below(mounted) == tree  # now from the kernel's caches
 
 
+def test_files_of_one_size_are_never_taken_for_each_other(manager, store, tmp_path):
+    source, chance = tmp_path / "source", random.Random(5)
+    sizes = {"big": 5 << 20} | {f"d{number % 40:02}/f{number:04}": 20_480 for number in range(4000)}
+    for name, size in sizes.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(chance.randbytes(size))
+    store.create_repo("images")
+    with store.modify("images", "master") as writer:
+        writer.put_tree("/", [(name, source / name) for name in sorted(sizes)])
+    mounted = Path(manager.mount("images", "master").path)
+    names = list(sizes)
+    for _ in range(2):  # in the order of the listing, and in any other
+        assert [name for name in names if (mounted / name).read_bytes() != (source / name).read_bytes()] == []
+        manager.stop()
+        manager.restore()
+        chance.shuffle(names)
+
+
 def test_a_mount_is_a_link_to_the_commit_itself(manager, put, config):
     commit = put({"/a": b"1"}, repo="team/images")
     mount = manager.mount("team/images", "master")
