@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TypeVar
 
 from jupyter_events import EventLogger
@@ -20,6 +19,9 @@ from .services import Services
 from .watcher import Lookout, Watcher
 
 log = logging.getLogger("jupyter_dvmount.server")
+
+END_PATIENCE = 5.0
+"""Seconds that a look at the store may take when the server ends."""
 
 T = TypeVar("T")
 
@@ -52,11 +54,14 @@ class Backend:
         events = Events(event_logger)
         self.jobs = MountJobs(self._long, events.send_mount)
         self.watcher = Watcher(Lookout(self.services), events, self._aside, interval)
+        self._stopped = False
         self._watching: asyncio.Task[None] | None = None
         self._examining: asyncio.Future[Health] | None = None
 
     async def start(self) -> None:
         """Begin to watch, and bring the mounts of the last time up again."""
+        if self._stopped:
+            return
         self._watching = asyncio.create_task(self.watcher.run())
         await asyncio.get_running_loop().run_in_executor(self._long, self._restore)
 
@@ -76,10 +81,10 @@ class Backend:
 
     async def stop(self) -> None:
         """End everything but the mounts."""
+        self._stopped = True
         if self._watching is not None:
-            self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
+            self.watcher.end()
+            await asyncio.wait({self._watching}, timeout=END_PATIENCE)
         await self.jobs.stop_all()
         for pool in (self._quick, self._long, self._aside):
             pool.shutdown(wait=False, cancel_futures=True)
@@ -96,10 +101,7 @@ class Backend:
 
     def _restore(self) -> None:
         try:
-            opened = self.services.peek()
-            if opened is not None:
-                mounts = opened.mounts.restore()
-                log.info("restored %d mounts", len(mounts))
+            self.services.mounts().restore()
         except StoreError as error:
             log.warning("mounts cannot be restored: %s", error.message)
         except Exception:  # the server must start

@@ -59,7 +59,6 @@ def describe(status: int, error: BaseException | None) -> tuple[int, ErrorBody]:
 
 
 def _http_message(status: int, error: BaseException | None) -> str:
-    message = error.log_message if isinstance(error, web.HTTPError) else None
-    if not message:
-        return responses.get(status, "the request was refused")
-    return message % error.args if isinstance(error, web.HTTPError) and error.args else message
+    if isinstance(error, web.HTTPError) and error.log_message:
+        return error.log_message % error.args
+    return responses.get(status, "the request was refused")

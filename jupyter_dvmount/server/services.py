@@ -12,6 +12,7 @@ import msgspec
 
 from jupyter_dvmount.config import Config, load_config
 from jupyter_dvmount.doctor import without_secrets
+from jupyter_dvmount.mounts.lazy import lazy_manager
 from jupyter_dvmount.mounts.manager import MountManager
 from jupyter_dvmount.store import NotFound, StoreError, Unavailable, VersionStore, open_store
 
@@ -63,6 +64,11 @@ class Services:
         """
         opened = self._opened
         return opened if opened is not None else self._locked(lambda: self._open(create))
+
+    def mounts(self) -> MountManager:
+        """The mounts; they can be taken away although the store cannot be opened."""
+        opened = self._opened
+        return opened.mounts if opened else lazy_manager(load_config(), lambda: self.open().store)
 
     def peek(self) -> Opened | None:
         """The same if the store exists; it is not made."""

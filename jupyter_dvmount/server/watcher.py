@@ -128,6 +128,7 @@ class Watcher:
         self._pool = pool
         self._interval = interval
         self._wake = asyncio.Event()
+        self._ended = False
         self._asked = float("-inf")
         self._failures = 0
         self._complaint = ""
@@ -142,11 +143,18 @@ class Watcher:
             self._wake.set()  # out of a long pause
         self._asked = time.monotonic()
 
+    def end(self) -> None:
+        """Let `run` return. Cancelling it is no way: Python 3.10 and 3.11 may lose that (bpo-37658)."""
+        self._ended = True
+        self._wake.set()
+
     async def run(self) -> None:
-        """Watch until cancelled."""
-        while True:
+        """Watch until `end`."""
+        while not self._ended:
             self._wake.clear()
             await self._look()
+            if self._ended:
+                return
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._pause())
 

@@ -55,7 +55,7 @@ class MountsHandler(Handler):
         )
 
         def work(progress: Progress) -> Mount:
-            return self.backend.services.open().mounts.mount(
+            return self.backend.services.mounts().mount(
                 new.repo, new.ref, name=asked.name, follow=new.follow, progress=progress
             )
 
@@ -76,7 +76,7 @@ class MountHandler(Handler):
         asked = Asked(name=name, repo=mount.repo, ref=ref, follow=update.follow)
 
         def work(progress: Progress) -> Mount:
-            return self.backend.services.open().mounts.update(
+            return self.backend.services.mounts().update(
                 name, follow=update.follow, ref=update.ref, progress=progress
             )
 
@@ -97,7 +97,7 @@ class MountHandler(Handler):
 
 
 async def _with_mounts(handler: Handler, function: Callable[[MountManager], T]) -> T:
-    return await handler.backend.call(lambda: function(handler.backend.services.open().mounts))
+    return await handler.backend.call(lambda: function(handler.backend.services.mounts()))
 
 
 def _totals(handler: Handler, repo: str, ref: str) -> tuple[int, int]:
