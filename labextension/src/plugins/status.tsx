@@ -14,14 +14,17 @@ export const status: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-dvmount:status',
   description: 'Shows in the status bar how many versions are mounted.',
   autoStart: true,
-  requires: [IDataVersions, IStatusBar],
-  optional: [ITranslator],
+  requires: [IDataVersions],
+  optional: [IStatusBar, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     versions: IDataVersions,
-    statusBar: IStatusBar,
+    statusBar: IStatusBar | null,
     translator: ITranslator | null
   ) => {
+    if (!statusBar) {
+      return; // Notebook 7 has none
+    }
     const services = servicesFor(app, versions, translator ?? nullTranslator);
     const { mounts } = versions;
     const item = ReactWidget.create(
