@@ -1,7 +1,7 @@
 """Versioned data as local paths in JupyterLab.
 
 ``import jupyter_dvmount as dvm`` gives what notebooks and scripts need: `open_store`, `mount`,
-`unmount`, `list_mounts`. Names are imported when they are first used, so that importing the package is fast.
+`unmount`, `mounts`. Names are imported when they are first used, so that importing the package is fast.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .notebook import list_mounts, load_ipython_extension, mount, open_store, unmount
+    from .notebook import load_ipython_extension, mount, mounts, open_store, unmount
 
 __version__ = version("jupyter-dvmount")
-__all__ = ["__version__", "list_mounts", "load_ipython_extension", "mount", "open_store", "unmount"]
+__all__ = ["__version__", "load_ipython_extension", "mount", "mounts", "open_store", "unmount"]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from .config import Config
-from .mounts.model import Check, CheckStatus
-from .mounts.support import check as check_mounting
+from .mounting.model import Check, CheckStatus
+from .mounting.support import check as check_mounting
 from .store import NotFound, StoreError, VersionStore, open_store
 
 log = logging.getLogger("jupyter_dvmount")

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 from typing_extensions import ParamSpec, TypeVar
 
 from .config import load_config
-from .mounts.model import Mount, Unmounted
+from .mounting.model import Mount, Unmounted
 from .store import DEFAULT_BRANCH, Invalid, StoreError, VersionStore, parse
 from .store import open_store as open_url
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from .mounts.manager import MountManager
+    from .mounting.manager import MountManager
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -139,7 +139,7 @@ def unmount(name: str | os.PathLike[str]) -> Unmounted:
 
 
 @_short
-def list_mounts() -> list[Mount]:
+def mounts() -> list[Mount]:
     """List what is mounted.
 
     Returns
@@ -153,7 +153,7 @@ def list_mounts() -> list[Mount]:
 
 @contextmanager
 def _manager() -> Iterator[MountManager]:
-    from .mounts.lazy import lazy_manager
+    from .mounting.lazy import lazy_manager
 
     config = load_config()
     with ExitStack() as stack:

@@ -6,7 +6,7 @@ from importlib.metadata import version as installed
 
 import click
 
-from jupyter_dvmount.mounts.model import Check
+from jupyter_dvmount.mounting.model import Check
 from jupyter_dvmount.store import Problem
 
 from .failures import FAILED

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from jupyter_dvmount.mounts.model import Mount, Unmounted
+from jupyter_dvmount.mounting.model import Mount, Unmounted
 from jupyter_dvmount.store import Location, StoreError
 
 from .locations import COMMIT

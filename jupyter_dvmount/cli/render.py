@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 import click
 import msgspec
 
-from jupyter_dvmount.mounts.model import Check, Mount
+from jupyter_dvmount.mounting.model import Check, Mount
 from jupyter_dvmount.store import Branch, Commit, DiffEntry, FileInfo, Problem, Repo
 
 from .text import one_line

@@ -12,7 +12,7 @@ from jupyter_dvmount.config import Config, load_config
 from jupyter_dvmount.store import NotFound, VersionStore, open_store
 
 if TYPE_CHECKING:
-    from jupyter_dvmount.mounts.manager import MountManager
+    from jupyter_dvmount.mounting.manager import MountManager
 
 
 class Session:
@@ -49,7 +49,7 @@ class Session:
 
     def manager(self) -> MountManager:
         """The mounts of this user; a store that cannot be opened is no reason not to unmount."""
-        from jupyter_dvmount.mounts.lazy import lazy_manager
+        from jupyter_dvmount.mounting.lazy import lazy_manager
 
         return lazy_manager(self.config, self.store)
 

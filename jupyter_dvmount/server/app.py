@@ -17,8 +17,6 @@ class DvmountApp(ExtensionApp):
     """Serves versioned data to the JupyterLab panel: REST below ``/dvmount/api`` and events."""
 
     name = "jupyter_dvmount"
-    extension_url = "/dvmount/api/health"
-    load_other_extensions = True
 
     store_url = Unicode(
         help="""URL of the version store, or the name of one in dvmount's configuration file.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import msgspec
 
-from jupyter_dvmount import __version__
 from jupyter_dvmount.config import load_config
 from jupyter_dvmount.doctor import diagnose, without_secrets
-from jupyter_dvmount.mounts.model import Check
+from jupyter_dvmount.mounting.model import Check
 from jupyter_dvmount.store import StoreError
 
 from .services import Services
@@ -30,7 +31,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         What was found.
     """
 
-    version: str = __version__
+    version: str = version("jupyter-dvmount")
     store_url: str = ""
     mount_root: str = ""
     checks: list[Check] = []

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import msgspec
 
-from jupyter_dvmount.mounts.model import Mount
+from jupyter_dvmount.mounting.model import Mount
 from jupyter_dvmount.store import Conflict, Progress, StoreError, Unavailable
 
 from .events import MountEvent
@@ -120,8 +120,8 @@ class MountJobs:
                 loop.call_soon_threadsafe(call, *arguments)
 
         job = _Job(asked, totals, lambda event: on_loop(self._notify, event))
-        self._jobs[asked.name] = job
         job.future = self._pool.submit(work, job)
+        self._jobs[asked.name] = job
         job.future.add_done_callback(lambda _: on_loop(self._end, job))
         return job
 

@@ -12,8 +12,8 @@ import msgspec
 
 from jupyter_dvmount.config import Config, load_config
 from jupyter_dvmount.doctor import without_secrets
-from jupyter_dvmount.mounts.lazy import lazy_manager
-from jupyter_dvmount.mounts.manager import MountManager
+from jupyter_dvmount.mounting.lazy import lazy_manager
+from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.store import NotFound, StoreError, Unavailable, VersionStore, open_store
 
 log = logging.getLogger("jupyter_dvmount.server")

@@ -12,7 +12,7 @@ from contextlib import suppress
 import msgspec
 
 from dvmount_fuse.layout import State
-from jupyter_dvmount.mounts.model import Mount
+from jupyter_dvmount.mounting.model import Mount
 from jupyter_dvmount.store import Change, StoreError
 
 from .events import Events, MountEvent, about

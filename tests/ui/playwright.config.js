@@ -7,8 +7,10 @@ const baseConfig = require('@jupyterlab/galata/lib/playwright-config');
 // Workers load this file again and inherit the environment: one directory for all of them.
 process.env.DVM_UI_DIR ??= fs.mkdtempSync(path.join(os.tmpdir(), 'dvm-ui-'));
 
+// tests/lab.ts knows these too.
 const PORT = 18781;
-const PORT_WITHOUT_SERVER_HALF = 18782;
+const WITHOUT_SERVER_HALF = 18782;
+const WITHOUT_FUSE = 18783;
 const TOKEN = 'ui-tests';
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -44,5 +46,9 @@ module.exports = {
       args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu']
     }
   },
-  webServer: [server(PORT), server(PORT_WITHOUT_SERVER_HALF, '--no-server-half')]
+  webServer: [
+    server(PORT),
+    server(WITHOUT_SERVER_HALF, '--no-server-half'),
+    server(WITHOUT_FUSE, '--mode checkout')
+  ]
 };

@@ -25,7 +25,7 @@ ENTRIES = 100_000
 def main() -> int:
     options = parse()
     home = Path(os.environ["DVM_UI_DIR"]) / str(options.port)
-    environment = prepare(home)
+    environment = prepare(home, options.mode)
     if options.server_half:
         load(environment["DVMOUNT_STORE"])
     server = subprocess.Popen(command(options, home / "work"), env=environment, cwd=home)
@@ -48,11 +48,12 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--token", required=True)
+    parser.add_argument("--mode", choices=("fuse", "checkout"), default="fuse", help="how to mount")
     parser.add_argument("--no-server-half", dest="server_half", action="store_false")
     return parser.parse_args()
 
 
-def prepare(home: Path) -> dict[str, str]:
+def prepare(home: Path, mode: str) -> dict[str, str]:
     """Directories, and the environment that makes every program use them."""
     for name in ("work", "runtime"):
         (home / name).mkdir(parents=True)
@@ -64,6 +65,7 @@ def prepare(home: Path) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "DVMOUNT_MODE": mode,
         "DVMOUNT_STORE": (home / "store").as_uri(),
         "DVMOUNT_STATE": str(home / "state"),
         "DVMOUNT_ROOT": str(home / "work" / "dvmount"),
@@ -131,7 +133,7 @@ def png(channel: int, side: int = 64) -> bytes:
 def clean(environment: dict[str, str]) -> None:
     """Take the mounts away, and stop the daemon that served them."""
     from jupyter_dvmount.config import load_config
-    from jupyter_dvmount.mounts.manager import MountManager
+    from jupyter_dvmount.mounting.manager import MountManager
     from jupyter_dvmount.store import open_store
 
     os.environ.update(environment)

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from jupyter_events import EventLogger
 
-from jupyter_dvmount.mounts.model import Mount
+from jupyter_dvmount.mounting.model import Mount
 from jupyter_dvmount.store import Change
 
 MOUNT_SCHEMA = "urn:jupyter-dvmount:mount:v1"

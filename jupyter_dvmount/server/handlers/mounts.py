@@ -9,8 +9,8 @@ import msgspec
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from jupyter_dvmount.mounts.manager import MountManager
-from jupyter_dvmount.mounts.model import Mount, Unmounted
+from jupyter_dvmount.mounting.manager import MountManager
+from jupyter_dvmount.mounting.model import Mount, Unmounted
 from jupyter_dvmount.server.jobs import Asked
 from jupyter_dvmount.server.paging import Items
 from jupyter_dvmount.store import NotFound, Progress

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jupyter_dvmount.config import load_config
-from jupyter_dvmount.mounts.manager import MountManager
+from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.store import open_store
 from tests.integration.cli.command import COMMAND, Dvmount, Start
 from tests.integration.mounts.processes import processes_of, wait_for

@@ -14,7 +14,7 @@ from tests.integration.cli.command import Dvmount
 @pytest.fixture(params=["fuse", "checkout"])
 def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each of the two ways to mount."""
-    from jupyter_dvmount.mounts.support import MODE_VARIABLE, fuse_support
+    from jupyter_dvmount.mounting.support import MODE_VARIABLE, fuse_support
 
     if request.param == "fuse" and not fuse_support().usable:
         pytest.skip(f"no FUSE here: {fuse_support().why}")

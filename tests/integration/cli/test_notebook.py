@@ -27,10 +27,10 @@ def test_a_mount_is_a_path_whose_files_open_reads(images: str, places: Path) -> 
     with open(path / "pets" / "cat.txt") as file:  # noqa: PTH123 - what people write
         assert file.read() == "meow\n"
     assert dvm.mount("images") == path, "running a cell again is no error"
-    (mount,) = dvm.list_mounts()
+    (mount,) = dvm.mounts()
     assert path.resolve().name == f"images@{mount.commit}"
     assert dvm.unmount(path).name == "images"
-    assert dvm.list_mounts() == []
+    assert dvm.mounts() == []
 
 
 def test_a_mount_has_the_name_or_the_place_it_is_given(images: str, places: Path) -> None:
@@ -38,12 +38,12 @@ def test_a_mount_has_the_name_or_the_place_it_is_given(images: str, places: Path
     assert dvm.mount("images@master", name="./here") == Path("here").absolute()
     dvm.unmount("photos")
     dvm.unmount("./here")
-    assert dvm.list_mounts() == []
+    assert dvm.mounts() == []
 
 
 def test_a_mount_that_follows_says_so(images: str) -> None:
     dvm.mount("images@master", follow=True)
-    assert [mount.follow for mount in dvm.list_mounts()] == [True]
+    assert [mount.follow for mount in dvm.mounts()] == [True]
 
 
 def test_the_store_can_be_used_directly(images: str, dvmount: Dvmount) -> None:
@@ -69,11 +69,11 @@ def test_an_error_is_a_short_message_with_the_remedy(images: str, location: str,
     assert caught.value.fix
     frames = traceback.extract_tb(caught.value.__traceback__)
     assert len(frames) <= 2, "the cell and one line of ours"
-    assert dvm.list_mounts() == []
+    assert dvm.mounts() == []
 
 
 def test_mounts_can_be_listed_and_removed_without_a_store(places: Path) -> None:
-    assert dvm.list_mounts() == []
+    assert dvm.mounts() == []
     with pytest.raises(StoreError):
         dvm.unmount("nope")
     assert not (places / "store").exists()
@@ -130,4 +130,4 @@ def test_the_demo_runs_from_top_to_bottom(dvmount: Dvmount) -> None:
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert any("image/png" in output.get("data", {}) for output in outputs)
-    assert dvm.list_mounts() == [], "it tidies up"
+    assert dvm.mounts() == [], "it tidies up"

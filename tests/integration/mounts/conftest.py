@@ -10,8 +10,8 @@ import pytest
 from dvmount_fuse.endpoint import mounted_device
 from dvmount_fuse.layout import State
 from jupyter_dvmount.config import Config
-from jupyter_dvmount.mounts.manager import MountManager
-from jupyter_dvmount.mounts.support import MODE_VARIABLE, fuse_support
+from jupyter_dvmount.mounting.manager import MountManager
+from jupyter_dvmount.mounting.support import MODE_VARIABLE, fuse_support
 from jupyter_dvmount.store import VersionStore, open_store
 from tests.integration.mounts.processes import processes_of, wait_for
 

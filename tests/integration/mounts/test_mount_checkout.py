@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dvmount.mounts import checkout as module
-from jupyter_dvmount.mounts.support import MODE_VARIABLE, fuse_support
+from jupyter_dvmount.mounting import checkout as module
+from jupyter_dvmount.mounting.support import MODE_VARIABLE, fuse_support
 from jupyter_dvmount.store import AlreadyExists, Corrupt, Unavailable
 from tests.integration.mounts.processes import processes_of
 from tests.integration.mounts.trees import files_below, random_tree

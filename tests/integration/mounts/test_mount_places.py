@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from jupyter_dvmount.config import Config
-from jupyter_dvmount.mounts.manager import MountManager
+from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.store import AlreadyExists, Conflict, Invalid, NotFound, StoreError, open_store
 from tests.integration.mounts.processes import processes_of
 
@@ -253,7 +253,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from jupyter_dvmount.config import Config
-from jupyter_dvmount.mounts.manager import MountManager
+from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.store import StoreError, open_store
 store = open_store(sys.argv[1], create=False)
 manager = MountManager(Config(store=store.url, state=Path(sys.argv[2]), root=Path(sys.argv[3])), store)

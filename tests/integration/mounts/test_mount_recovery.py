@@ -126,7 +126,7 @@ def test_a_mount_unmounted_behind_our_back_comes_back(mounted, config):
 
 
 def test_processes_end_when_nothing_has_been_mounted_for_a_while(config, put, store):
-    from jupyter_dvmount.mounts.manager import MountManager
+    from jupyter_dvmount.mounting.manager import MountManager
 
     state = State(config.state)
     state.prepare()
@@ -134,7 +134,7 @@ def test_processes_end_when_nothing_has_been_mounted_for_a_while(config, put, st
         [
             sys.executable,
             "-m",
-            "jupyter_dvmount.mounts.supervisor",
+            "jupyter_dvmount.mounting.supervisor",
             "--state",
             str(config.state),
             "--idle",
@@ -158,7 +158,7 @@ def test_processes_end_when_nothing_has_been_mounted_for_a_while(config, put, st
 
 
 def test_there_is_one_daemon_and_one_supervisor_however_many_are_started(mounted, config):
-    for module in ("dvmount_fuse.main", "jupyter_dvmount.mounts.supervisor"):
+    for module in ("dvmount_fuse.main", "jupyter_dvmount.mounting.supervisor"):
         second = subprocess.run(
             [sys.executable, "-m", module, "--state", str(config.state)],
             timeout=60,

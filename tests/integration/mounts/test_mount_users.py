@@ -16,9 +16,9 @@ SCRIPT = """
 import json, os, sys
 from pathlib import Path
 from jupyter_dvmount.config import Config
-from jupyter_dvmount.mounts.manager import MountManager
+from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.store import open_store
-from jupyter_dvmount.mounts import support
+from jupyter_dvmount.mounting import support
 if os.environ.get("PRETEND"):  # everything that is looked at beforehand seems to be fine
     support._device = support._privilege = lambda: None
 home = Path.home()

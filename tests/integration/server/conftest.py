@@ -51,8 +51,8 @@ from pytest_jupyter.pytest_tornasync import (  # noqa: F401
 )
 
 from jupyter_dvmount.config import load_config
-from jupyter_dvmount.mounts.manager import MountManager
-from jupyter_dvmount.mounts.support import MODE_VARIABLE
+from jupyter_dvmount.mounting.manager import MountManager
+from jupyter_dvmount.mounting.support import MODE_VARIABLE
 from jupyter_dvmount.server.handlers import PREFIX
 from jupyter_dvmount.store import VersionStore, open_store
 from tests.integration.mounts.processes import processes_of, wait_for
@@ -67,6 +67,10 @@ class Feed:
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
+
+    def close(self) -> None:
+        """Go away."""
+        self._socket.close()
 
     async def wait_for(self, **wanted: object) -> dict[str, Any]:
         """The next event with these fields; the ones before are dropped."""

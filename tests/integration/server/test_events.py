@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_dvmount.mounts.manager import MountManager
+from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.server.events import CHANGE_SCHEMA, MOUNT_SCHEMA
 from jupyter_dvmount.store import VersionStore, open_store
 from tests.integration.server.conftest import Put, Rest, until
@@ -19,6 +19,15 @@ async def watched(backend: Any, opened: bool = True) -> None:
     """Wait until the watcher has taken note of how things are."""
     lookout = backend.watcher._lookout
     await until(lambda: lookout._opened is not None if opened else lookout._absent)
+
+
+async def test_somebody_listens_while_a_browser_is_connected(rest: Rest, feed: Any, backend: Any) -> None:
+    events = backend.watcher._events
+    assert not events.has_listeners()
+    browser = await feed()
+    assert events.has_listeners()
+    browser.close()
+    await until(lambda: not events.has_listeners())
 
 
 async def test_what_is_made_through_rest_is_told(rest: Rest, feed: Any) -> None:

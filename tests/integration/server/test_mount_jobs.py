@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from jupyter_dvmount.mounts.manager import MountManager
-from jupyter_dvmount.mounts.support import MODE_VARIABLE, fuse_support
+from jupyter_dvmount.mounting.manager import MountManager
+from jupyter_dvmount.mounting.support import MODE_VARIABLE, fuse_support
 from jupyter_dvmount.server.handlers import PREFIX
 from tests.integration.server.conftest import Put, Rest, until
 from tests.integration.server.test_responsiveness import Gate, gate, slow_copy  # noqa: F401

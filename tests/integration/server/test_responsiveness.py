@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_dvmount.mounts.manager import MountManager
+from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.store import Repo, VersionStore
 from tests.integration.server.conftest import Put, Rest, until
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jupyter_dvmount.mounts.manager import MountManager
+from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.store import VersionStore
 from tests.integration.server.conftest import Put, Rest
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from jupyter_dvmount.config import config_file
-from jupyter_dvmount.mounts.manager import MountManager
+from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.store import VersionStore, open_store
 from tests.integration.server.conftest import Put, Rest, until
 

@@ -4,9 +4,18 @@ import * as path from 'path';
 import { expect, type IJupyterLabPageFixture } from '@jupyterlab/galata';
 import type { Locator } from '@playwright/test';
 
-/** Directory of the server's own files; `server.py` gives its processes the same paths. */
-const HOME = path.join(process.env.DVM_UI_DIR!, '18781');
-export const MOUNT_ROOT = path.join(HOME, 'work', 'dvmount');
+/** Ports of the servers that playwright.config.js starts. */
+export const WITHOUT_SERVER_HALF = 18782;
+export const WITHOUT_FUSE = 18783;
+const WITH_FUSE = 18781;
+
+/** Directory of a server's own files; `server.py` gives its processes the same paths. */
+const homeOf = (port: number) => path.join(process.env.DVM_UI_DIR!, String(port));
+export const mountRootOf = (port: number) => path.join(homeOf(port), 'work', 'dvmount');
+export const stateOf = (port: number) => path.join(homeOf(port), 'state');
+
+const HOME = homeOf(WITH_FUSE);
+export const MOUNT_ROOT = mountRootOf(WITH_FUSE);
 
 /** Run a command as another process of the same user would. */
 export function dvmount(...args: string[]): string {
@@ -17,7 +26,7 @@ export function dvmount(...args: string[]): string {
       ...process.env,
       HOME,
       DVMOUNT_STORE: `file://${path.join(HOME, 'store')}`,
-      DVMOUNT_STATE: path.join(HOME, 'state'),
+      DVMOUNT_STATE: stateOf(WITH_FUSE),
       DVMOUNT_ROOT: MOUNT_ROOT
     }
   });

@@ -1,8 +1,8 @@
 import { expect, test } from '@jupyterlab/galata';
 
-import { openPanel } from './lab';
+import { openPanel, WITHOUT_SERVER_HALF } from './lab';
 
-test.use({ baseURL: 'http://127.0.0.1:18782' });
+test.use({ baseURL: `http://127.0.0.1:${WITHOUT_SERVER_HALF}` });
 
 test('without the server half the panel says how to install it', async ({ page }, info) => {
   const panel = await openPanel(page);

@@ -3,8 +3,8 @@ from __future__ import annotations
 import time
 
 from dvmount_fuse.layout import State
-from jupyter_dvmount.mounts import keeper as module
-from jupyter_dvmount.mounts.keeper import Keeper
+from jupyter_dvmount.mounting import keeper as module
+from jupyter_dvmount.mounting.keeper import Keeper
 
 
 def test_a_daemon_that_dies_at_once_is_started_ever_more_slowly(tmp_path, monkeypatch):

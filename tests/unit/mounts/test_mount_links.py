@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dvmount_fuse.layout import State
-from jupyter_dvmount.mounts import links
-from jupyter_dvmount.mounts.holders import holders
+from jupyter_dvmount.mounting import links
+from jupyter_dvmount.mounting.holders import holders
 from jupyter_dvmount.store import AlreadyExists, Invalid
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_dvmount.mounts import support
+from jupyter_dvmount.mounting import support
 from jupyter_dvmount.store import Invalid, Unavailable
 
 CAPABLE = {"CapEff": "0000003fffffffff", "CapBnd": "0000003fffffffff", "NoNewPrivs": "0"}

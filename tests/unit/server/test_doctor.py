@@ -13,7 +13,7 @@ import pytest
 from jupyter_dvmount import doctor
 from jupyter_dvmount.config import Config
 from jupyter_dvmount.doctor import diagnose, without_secrets
-from jupyter_dvmount.mounts.model import Check
+from jupyter_dvmount.mounting.model import Check
 from jupyter_dvmount.store import VersionStore, open_store
 
 IDS = ["store", "mount", "disk", "server", "labextension", "versions"]

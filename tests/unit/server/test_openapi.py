@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from openapi_spec_validator import validate
 
-from jupyter_dvmount.mounts.model import Check, Holder, Mount, Unmounted
+from jupyter_dvmount.mounting.model import Check, Holder, Mount, Unmounted
 from jupyter_dvmount.server.errors import STATUS, ErrorBody
 from jupyter_dvmount.server.handlers import PREFIX, ROUTES
 from jupyter_dvmount.server.health import Health

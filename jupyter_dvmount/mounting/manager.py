@@ -32,7 +32,7 @@ from .service import FuseRefused, Service
 from .support import check, choose_mode, wanted_mode
 from .view import describe
 
-log = logging.getLogger("jupyter_dvmount.mounts")
+log = logging.getLogger("jupyter_dvmount.mounting")
 
 _ATTEMPTS = 3
 

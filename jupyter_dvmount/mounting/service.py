@@ -21,7 +21,7 @@ from jupyter_dvmount.store import StoreError, Unavailable
 
 from .locks import exclusive, is_held
 
-log = logging.getLogger("jupyter_dvmount.mounts")
+log = logging.getLogger("jupyter_dvmount.mounting")
 
 START_PATIENCE = 20.0
 """Seconds that a daemon gets to come up; on a slow disk Python alone takes several."""
@@ -34,7 +34,7 @@ STUCK = 30.0
 LOG_SIZE = 1 << 20
 """Bytes after which the next process begins its log anew."""
 _PAUSE = 0.05
-_MODULE = "jupyter_dvmount.mounts.supervisor"
+_MODULE = "jupyter_dvmount.mounting.supervisor"
 
 
 class FuseRefused(Unavailable):

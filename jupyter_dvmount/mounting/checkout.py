@@ -15,7 +15,7 @@ from jupyter_dvmount.store import CommitReader, Corrupt, FileInfo, Progress, Una
 
 from .locks import exclusive
 
-log = logging.getLogger("jupyter_dvmount.mounts")
+log = logging.getLogger("jupyter_dvmount.mounting")
 
 FILE_MODE = 0o444
 DIRECTORY_MODE = 0o555

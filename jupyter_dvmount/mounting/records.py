@@ -16,7 +16,7 @@ from . import links
 from .locks import exclusive
 from .model import MountMode
 
-log = logging.getLogger("jupyter_dvmount.mounts")
+log = logging.getLogger("jupyter_dvmount.mounting")
 
 LOCK_PATIENCE = 30.0
 """Seconds to wait for another process that changes the records; it holds the lock for milliseconds."""

@@ -20,7 +20,7 @@ from jupyter_dvmount.store import Unavailable
 from .locks import is_held
 from .service import Service, open_log
 
-log = logging.getLogger("jupyter_dvmount.mounts")
+log = logging.getLogger("jupyter_dvmount.mounting")
 
 HUNG = 10.0
 """Seconds for which the daemon may not answer before it is replaced."""

@@ -1,6 +1,6 @@
 """A small process that outlives notebooks: keeps the daemon alive and lets mounts follow their branches.
 
-``python -m jupyter_dvmount.mounts.supervisor --state DIR``; the mount manager starts it. It is the only one
+``python -m jupyter_dvmount.mounting.supervisor --state DIR``; the mount manager starts it. It is the only one
 in its state directory, and ends when nothing has been mounted for a while.
 """
 
@@ -25,7 +25,7 @@ from .locks import exclusive
 from .records import Record, Records
 from .service import Service
 
-log = logging.getLogger("jupyter_dvmount.mounts")
+log = logging.getLogger("jupyter_dvmount.mounting")
 
 IDLE = 30.0
 """Seconds without a mount after which daemon and supervisor end."""
@@ -125,7 +125,9 @@ class Supervisor:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the supervisor of a state directory; at once 0 if there is one already."""
-    parser = argparse.ArgumentParser(prog="python -m jupyter_dvmount.mounts.supervisor", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m jupyter_dvmount.mounting.supervisor", description=__doc__
+    )
     parser.add_argument("--state", type=Path, required=True, help="state directory")
     parser.add_argument("--idle", type=float, default=IDLE, help="seconds without a mount until it ends")
     parser.add_argument("--detach", action="store_true", help="return at once and run in the background")

@@ -15,7 +15,7 @@ from .records import Record
 RETRY = 5.0
 """Seconds until a store that could not be followed is looked at again."""
 
-log = logging.getLogger("jupyter_dvmount.mounts")
+log = logging.getLogger("jupyter_dvmount.mounting")
 
 
 class Follower:

@@ -12,7 +12,7 @@ from . import links
 from .model import Mount
 from .records import Record
 
-log = logging.getLogger("jupyter_dvmount.mounts")
+log = logging.getLogger("jupyter_dvmount.mounting")
 
 
 def describe(record: Record, store: VersionStore, state: State, trouble: str) -> Mount:
