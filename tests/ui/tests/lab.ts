@@ -12,7 +12,6 @@ const WITH_FUSE = 18781;
 /** Directory of a server's own files; `server.py` gives its processes the same paths. */
 const homeOf = (port: number) => path.join(process.env.DVM_UI_DIR!, String(port));
 export const mountRootOf = (port: number) => path.join(homeOf(port), 'work', 'dvmount');
-export const stateOf = (port: number) => path.join(homeOf(port), 'state');
 
 const HOME = homeOf(WITH_FUSE);
 export const MOUNT_ROOT = mountRootOf(WITH_FUSE);
@@ -26,7 +25,7 @@ export function dvmount(...args: string[]): string {
       ...process.env,
       HOME,
       DVMOUNT_STORE: `file://${path.join(HOME, 'store')}`,
-      DVMOUNT_STATE: stateOf(WITH_FUSE),
+      DVMOUNT_STATE: path.join(HOME, 'state'),
       DVMOUNT_ROOT: MOUNT_ROOT
     }
   });
