@@ -75,9 +75,15 @@ test('a commit shows what it is and leads to its parent and into directories', a
 test('an open commit document is there again after a reload', async ({ page }) => {
   const panel = await openPanel(page);
   await repoRow(panel, 'iris').click();
+  const saved = page.waitForRequest(
+    request =>
+      request.method() === 'PUT' &&
+      request.url().includes('/api/workspaces/') &&
+      (request.postData() ?? '').includes('dvmount-commit-iris')
+  );
   await repositories(panel).getByText('The table').dblclick();
   await expect(page.getByRole('grid', { name: 'Files' })).toBeVisible();
-  await page.waitForTimeout(1500); // the layout is saved a second after it has changed
+  await saved;
   await page.reload({ waitForIsReady: false });
   await expect(page.getByRole('grid', { name: 'Files' })).toBeVisible();
 });
