@@ -75,7 +75,8 @@ class DvmountApp(ExtensionApp):
     async def stop_extension(self) -> None:
         """Leave nothing behind but the mounts."""
         await self.backend.stop()
-        for name, value in self._environ.items():
+        while self._environ:
+            name, value = self._environ.popitem()
             if value is None:
                 os.environ.pop(name, None)
             else:

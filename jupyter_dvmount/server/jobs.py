@@ -11,11 +11,12 @@ from concurrent.futures import Executor, Future
 from contextlib import suppress
 
 import msgspec
+from msgspec.structs import replace
 
 from jupyter_dvmount.mounting.model import Mount
 from jupyter_dvmount.store import Conflict, Progress, StoreError, Unavailable
 
-from .events import MountEvent
+from .events import MountAction, MountEvent
 
 log = logging.getLogger("jupyter_dvmount.server")
 
@@ -103,9 +104,12 @@ class MountJobs:
             return False
         job.stopped.set()
         job.future.cancel()
-        _, pending = await asyncio.wait({asyncio.wrap_future(job.future)}, timeout=STOP_PATIENCE)
-        if pending:
+        ended = asyncio.wrap_future(job.future)
+        await asyncio.wait({ended}, timeout=STOP_PATIENCE)
+        if not ended.done():
             raise Unavailable(f"mounting {name!r} was told to stop and has not ended yet", fix="try again")
+        if not ended.cancelled():
+            ended.exception()  # whoever waits for the job is told of it; here it only has to be over
         return True
 
     async def stop_all(self) -> None:
@@ -132,15 +136,7 @@ class MountJobs:
             return
         message = error.message if isinstance(error, StoreError) else "it failed; the server's log says why"
         log.info("mount %s: %s", job.asked.name, message)
-        self._notify(
-            MountEvent(
-                action="failed",
-                name=job.asked.name,
-                repo=job.asked.repo,
-                ref=job.asked.ref,
-                message=message,
-            )
-        )
+        self._notify(replace(_about(job.asked, "failed"), message=message))
 
 
 class _Job:
@@ -165,18 +161,12 @@ class _Job:
         self._told = now
         if self._whole is None:
             self._whole = self._totals()
-        self._notify(
-            MountEvent(
-                action="progress",
-                name=self.asked.name,
-                repo=self.asked.repo,
-                ref=self.asked.ref,
-                files_done=files,
-                bytes_done=size,
-                files_total=self._whole[0],
-                bytes_total=self._whole[1],
-            )
-        )
+        done = replace(_about(self.asked, "progress"), files_done=files, bytes_done=size)
+        self._notify(replace(done, files_total=self._whole[0], bytes_total=self._whole[1]))
+
+
+def _about(asked: Asked, action: MountAction) -> MountEvent:
+    return MountEvent(action=action, name=asked.name, repo=asked.repo, ref=asked.ref)
 
 
 def _cancelled(asked: Asked) -> Conflict:

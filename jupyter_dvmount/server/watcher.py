@@ -34,10 +34,11 @@ _FEED_PAGE = 1000
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What one look has found."""
+    """What one look has found, and why it could not look at the mounts, if so."""
 
     changes: tuple[Change, ...] = ()
     mounts: tuple[MountEvent, ...] = ()
+    trouble: StoreError | None = None
 
 
 class Lookout:
@@ -64,7 +65,10 @@ class Lookout:
         if opened is not self._opened:
             self._begin(opened)
         changes = tuple(self._feed(opened))
-        return Seen(changes, tuple(self._mount_events(opened, moved=bool(changes))))
+        try:
+            return Seen(changes, tuple(self._mount_events(opened, moved=bool(changes))))
+        except StoreError as error:  # the changes must not be lost by it
+            return Seen(changes, (), error)
 
     def _begin(self, opened: Opened) -> None:
         newest = [] if self._absent else opened.store.changes(None)
@@ -163,6 +167,8 @@ class Watcher:
         try:
             seen = await loop.run_in_executor(self._pool, self._lookout.look)
             await self._send(seen)
+            if seen.trouble is not None:
+                raise seen.trouble
         except Exception as error:  # noqa: BLE001 - whatever goes wrong, it must look again
             self._fail(error)
         else:

@@ -9,8 +9,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from jupyter_server.serverapp import ServerApp
 from pytest_jupyter.jupyter_core import (  # noqa: F401 - plugins of one directory, not of the whole run
     echo_kernel_spec,
     jp_asyncio_loop,
@@ -115,10 +117,14 @@ def put(store: VersionStore) -> Put:
 
 
 @pytest.fixture
-def manager(store: VersionStore) -> Iterator[MountManager]:
+def manager(
+    store: VersionStore,
+    jp_asyncio_loop: asyncio.AbstractEventLoop,  # noqa: F811
+) -> Iterator[MountManager]:
     """The mounts as another process would handle them; none of them is left behind."""
     made = MountManager(load_config(), store)
     yield made
+    _end_server(jp_asyncio_loop)  # which would start the supervisor again
     made.unmount_all()
     state = load_config().state
     if (state / "run").is_dir():
@@ -142,12 +148,15 @@ def jp_server_config(places: Path, traits: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def rest(http_server_client: Any, jp_auth_header: dict[str, str], jp_base_url: str) -> Rest:  # noqa: F811
+def rest(
+    http_server_client: Any,  # noqa: F811
+    jp_auth_header: dict[str, str],  # noqa: F811
+    jp_base_url: str,  # noqa: F811
+    jp_asyncio_loop: asyncio.AbstractEventLoop,  # noqa: F811
+) -> Iterator[Rest]:
     """Ask our REST interface; every answer is compared with openapi.yaml."""
 
     async def ask(method: str, route: str, body: object = None, **params: Any) -> tuple[int, Any]:
-        from urllib.parse import urlencode
-
         query = f"?{urlencode(params, doseq=True)}" if params else ""
         answer = await http_server_client.fetch(
             f"{jp_base_url.rstrip('/')}{PREFIX}{route}{query}",
@@ -162,7 +171,8 @@ def rest(http_server_client: Any, jp_auth_header: dict[str, str], jp_base_url: s
         check_answer(route, method, answer.code, decoded)
         return answer.code, decoded
 
-    return ask
+    yield ask
+    _end_server(jp_asyncio_loop)
 
 
 @pytest.fixture
@@ -179,6 +189,12 @@ def feed(jp_ws_fetch: Any, rest: Rest) -> Callable[[], Awaitable[Feed]]:  # noqa
 @pytest.fixture
 def backend(jp_serverapp: Any) -> Any:  # noqa: F811
     return jp_serverapp.web_app.settings["jupyter_dvmount_backend"]
+
+
+def _end_server(loop: asyncio.AbstractEventLoop) -> None:
+    """While the environment is still the test's."""
+    if ServerApp.initialized():
+        loop.run_until_complete(ServerApp.instance().extension_manager.stop_all_extensions())
 
 
 def _supervisors(state: Path) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.server.events import CHANGE_SCHEMA, MOUNT_SCHEMA
-from jupyter_dvmount.store import VersionStore, open_store
+from jupyter_dvmount.store import Unavailable, VersionStore, open_store
 from tests.integration.server.conftest import Put, Rest, until
 
 
@@ -110,6 +110,20 @@ async def test_a_thousand_changes_at_once_all_arrive(
         store.delete_branch("images", f"b{number:03}")
     for number in range(600):
         await events.wait_for(kind="branch", action="deleted", branch=f"b{number:03}")
+
+
+async def test_mounts_that_cannot_be_listed_do_not_silence_the_store(
+    rest: Rest, feed: Any, store: VersionStore, backend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await watched(backend)
+
+    def broken(_: Any) -> None:
+        raise Unavailable("the state directory is gone")
+
+    monkeypatch.setattr(MountManager, "list", broken)
+    events = await feed()
+    store.create_repo("images")
+    await events.wait_for(kind="repo", action="created", repo="images")
 
 
 async def test_the_watcher_goes_on_after_a_fault(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
 from pathlib import Path
@@ -154,3 +155,25 @@ async def test_a_fuse_mount_is_made_and_taken_away_through_rest(
     loop = asyncio.get_running_loop()
     assert await loop.run_in_executor(None, (Path(mount["path"]) / "d/b").read_bytes) == b"22"
     assert (await rest("DELETE", "/mount", name="images"))[0] == 200
+
+
+async def test_the_end_of_the_server_cancels_copying_without_a_trace(
+    rest: Rest,
+    places: Path,
+    gate: Gate,  # noqa: F811
+    slow_copy: None,  # noqa: F811
+    backend: Any,
+    jp_serverapp: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mounting = asyncio.create_task(rest("POST", "/mounts", ASKED))
+    await until(lambda: gate.waiting)
+    stopped = backend.jobs._jobs["images"].stopped
+    ending = asyncio.create_task(jp_serverapp.extension_manager.stop_all_extensions())
+    await until(stopped.is_set)
+    gate.open()
+    await ending
+    assert (await mounting)[0] == 409
+    assert leftovers(places) == []
+    gc.collect()
+    assert "never retrieved" not in caplog.text
