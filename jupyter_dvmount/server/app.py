@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float, Int, Unicode
@@ -54,7 +53,7 @@ class DvmountApp(ExtensionApp):
         """Make what the handlers share."""
         self._environ: dict[str, str | None] = {}
         self._export("DVMOUNT_STORE", self.store_url)
-        self._export("DVMOUNT_ROOT", os.fspath(Path(self.mount_root).expanduser()) if self.mount_root else "")
+        self._export("DVMOUNT_ROOT", self.mount_root)
         assert self.serverapp is not None
         assert self.serverapp.event_logger is not None
         self.backend = Backend(

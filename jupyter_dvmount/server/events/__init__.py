@@ -13,7 +13,6 @@ from jupyter_dvmount.store import Change
 
 MOUNT_SCHEMA = "urn:jupyter-dvmount:mount:v1"
 CHANGE_SCHEMA = "urn:jupyter-dvmount:change:v1"
-_SCHEMAS = ("mount.yaml", "change.yaml")
 
 MountAction = Literal["mounted", "unmounted", "updated", "progress", "failed"]
 
@@ -56,10 +55,8 @@ class Events:
 
     def __init__(self, logger: EventLogger) -> None:
         self._logger = logger
-        for name in _SCHEMAS:
-            schema = Path(__file__).with_name(name)
-            if _id_of(schema) not in logger.schemas:
-                logger.register_event_schema(schema)
+        for name in ("mount.yaml", "change.yaml"):
+            logger.register_event_schema(Path(__file__).with_name(name))
 
     def has_listeners(self) -> bool:
         """Whether any browser is connected or any log handler is configured.
@@ -78,7 +75,3 @@ class Events:
         data = msgspec.to_builtins(change)
         del data["seq"]  # means nothing outside of the store
         self._logger.emit(schema_id=CHANGE_SCHEMA, data=data)
-
-
-def _id_of(schema: Path) -> str:
-    return MOUNT_SCHEMA if schema.stem == "mount" else CHANGE_SCHEMA
