@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import BinaryIO
@@ -84,8 +84,18 @@ class Service:
 
     def supervise(self) -> None:
         """Start the supervisor if there is none."""
-        if is_held(self._state.run / "supervisor.lock"):
+        lock = self._state.run / "supervisor.lock"
+        if is_held(lock):
             return
+        with self._starting():  # two who see at once that there is none must not start two
+            if not is_held(lock):
+                self._start_supervisor()
+
+    def _starting(self) -> AbstractContextManager[None]:
+        """Keep everybody else from starting or ending the supervisor."""
+        return exclusive(self._state.run / "starting.lock", patience=2 * START_PATIENCE)
+
+    def _start_supervisor(self) -> None:
         log.info("starting the supervisor of %s", self._state.path)
         try:
             with open_log(self._state.run / "supervisor.log") as output:
@@ -100,10 +110,18 @@ class Service:
                     check=True,
                 )
         except (OSError, subprocess.SubprocessError) as error:
-            raise Unavailable(
-                f"the supervisor of the mounts did not start: {error}",
-                fix=f"look into {self._state.run}/supervisor.log",
-            ) from error
+            raise self._not_started(str(error)) from error
+        deadline = time.monotonic() + START_PATIENCE
+        while not is_held(self._state.run / "supervisor.lock"):
+            if time.monotonic() > deadline:
+                raise self._not_started(f"nothing of it after {START_PATIENCE:.0f} s")
+            time.sleep(_PAUSE)
+
+    def _not_started(self, why: str) -> Unavailable:
+        return Unavailable(
+            f"the supervisor of the mounts did not start: {why}",
+            fix=f"look into {self._state.run}/supervisor.log",
+        )
 
     def start(self) -> None:
         """Wait until the daemon has mounted.
@@ -172,6 +190,16 @@ class Service:
 
     def stop(self) -> None:
         """End the supervisor and with it the daemon; records and links stay."""
+        with self._starting():
+            self._end_supervisor()
+            with exclusive(self._state.run / "supervisor.lock", patience=START_PATIENCE):
+                with suppress(Unavailable):
+                    ask(self._state.socket, Stop())  # a daemon whose supervisor was killed
+                with exclusive(self._state.run / "daemon.lock", patience=START_PATIENCE):
+                    clean(self._state.fs)
+                    log.info("the daemon and the supervisor of %s have ended", self._state.path)
+
+    def _end_supervisor(self) -> None:
         with suppress(OSError, ValueError):
             pid = int((self._state.run / "supervisor.pid").read_text(encoding="ascii"))
             process = os.pidfd_open(pid)
@@ -181,12 +209,6 @@ class Service:
                     select.select([process], [], [], START_PATIENCE)
             finally:
                 os.close(process)
-        with exclusive(self._state.run / "supervisor.lock", patience=START_PATIENCE):
-            with suppress(Unavailable):
-                ask(self._state.socket, Stop())  # a daemon whose supervisor was killed
-            with exclusive(self._state.run / "daemon.lock", patience=START_PATIENCE):
-                clean(self._state.fs)
-                log.info("the daemon and the supervisor of %s have ended", self._state.path)
 
 
 def open_log(path: Path) -> BinaryIO:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from dvmount_fuse.control import Ping, ask
 from dvmount_fuse.endpoint import clean, mounted_device
 from dvmount_fuse.layout import State
+from jupyter_dvmount.mounting.manager import MountManager
 from tests.integration.mounts.processes import processes_of, wait_for
 
 pytestmark = pytest.mark.usefixtures("fuse")
@@ -118,6 +120,16 @@ def test_stopping_ends_a_daemon_whose_supervisor_was_killed(manager, mounted, co
     manager.stop()  # what is left of both is the dead endpoint
     wait_for(lambda: processes_of(config.state) == [])
     assert mounted_device(State(config.state).fs) is None
+
+
+def test_those_who_miss_the_supervisor_at_once_start_one(manager, mounted, config):
+    manager.stop()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: MountManager(config, manager._store).list(), range(8)))
+    log = (config.state / "run" / "supervisor.log").read_text()
+    assert "not watching" not in log, "a second one came and found the first"
+    manager.stop()
+    assert processes_of(config.state) == []
 
 
 def test_a_mount_unmounted_behind_our_back_comes_back(mounted, config):

@@ -128,9 +128,8 @@ def manager(
     made.unmount_all()
     state = load_config().state
     if (state / "run").is_dir():
-        wait_for(lambda: _supervisors(state) <= 1)  # of two that start at once, one ends after a while
         made.stop()
-    assert not processes_of(state)
+    wait_for(lambda: not processes_of(state))
 
 
 @pytest.fixture
@@ -195,11 +194,6 @@ def _end_server(loop: asyncio.AbstractEventLoop) -> None:
     """While the environment is still the test's."""
     if ServerApp.initialized():
         loop.run_until_complete(ServerApp.instance().extension_manager.stop_all_extensions())
-
-
-def _supervisors(state: Path) -> int:
-    commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_of(state)]
-    return sum(b"supervisor" in command for command in commands)
 
 
 async def until(what: Callable[[], object], seconds: float = 20) -> None:
