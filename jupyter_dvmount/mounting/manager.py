@@ -51,7 +51,7 @@ class MountManager:
     def __init__(self, config: Config, store: VersionStore) -> None:
         self._config = config
         self._store = store
-        self._state = State(config.state.absolute())
+        self._state = State(config.state.resolve())  # /proc names files of readers by their real path
         self._records = Records(self._state)
         self._service = Service(self._state)
         self._checkouts = Checkouts(self._state)

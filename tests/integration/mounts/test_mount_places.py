@@ -209,6 +209,21 @@ def test_unmounting_ends_the_name_and_not_the_readers(manager, put, config):
         manager.inspect("images")
 
 
+def test_readers_are_found_though_the_state_directory_is_reached_through_a_link(put, config, store, tmp_path):
+    real = tmp_path / "real"
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+    put({"/a": b"content"})
+    manager = MountManager(replace(config, state=tmp_path / "link" / "state"), store)
+    try:
+        mount = manager.mount("images", "master")
+        with Path(mount.path, "a").open("rb"):
+            assert os.getpid() in {holder.pid for holder in manager.unmount("images").holders}
+    finally:
+        manager.unmount_all()
+        manager.stop()
+
+
 def test_unmounting_removes_nothing_that_has_taken_the_place(manager, put):
     put({"/a": b"1"})
     mount = manager.mount("images", "master")
