@@ -110,31 +110,33 @@ class LocalSource:
 
     def _walk(self) -> Iterator[Entry]:
         try:
-            yield from _walk(self.label, "", ())
+            yield from _walk(self.label)
         except OSError as error:
             raise unreadable(error, self.label) from error
 
 
-def _walk(path: str, relative: str, above: tuple[tuple[int, int], ...]) -> Iterator[Entry]:
-    """Regular files at and below ``path``, by name; ``above`` are the directories that lead to it."""
-    status = Path(path).stat()
-    if stat.S_ISDIR(status.st_mode):
-        identity = (status.st_dev, status.st_ino)
-        if identity in above:
-            raise Invalid(f"{path} is a symbolic link to a directory above it", fix="remove the link")
-        prefix = f"{relative}/" if relative else ""
-        with os.scandir(path) as entries:
-            found = sorted((entry.name, entry.path) for entry in entries)
-        for name, below in found:
-            yield from _walk(below, prefix + name, (*above, identity))
-    elif stat.S_ISREG(status.st_mode):
-        mark = hash((relative, status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev))
-        yield Entry(relative, path, status.st_size, mark)
-    else:
-        raise Invalid(
-            f"{path} is neither a file nor a directory",
-            fix="leave it out; a pipe or device can be put alone, to a path of its own",
-        )
+def _walk(root: str) -> Iterator[Entry]:
+    """Regular files at and below ``root``, by name; not recursive, as trees may be deeper than that."""
+    ahead: list[tuple[str, str, tuple[tuple[int, int], ...]]] = [(root, "", ())]
+    while ahead:
+        path, relative, above = ahead.pop()  # ``above`` are the directories that lead there
+        status = Path(path).stat()
+        if stat.S_ISDIR(status.st_mode):
+            identity = (status.st_dev, status.st_ino)
+            if identity in above:
+                raise Invalid(f"{path} is a symbolic link to a directory above it", fix="remove the link")
+            prefix, within = f"{relative}/" if relative else "", (*above, identity)
+            with os.scandir(path) as entries:
+                found = sorted(((entry.name, entry.path) for entry in entries), reverse=True)
+            ahead += [(below, prefix + name, within) for name, below in found]
+        elif stat.S_ISREG(status.st_mode):
+            mark = hash((relative, status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev))
+            yield Entry(relative, path, status.st_size, mark)
+        else:
+            raise Invalid(
+                f"{path} is neither a file nor a directory",
+                fix="leave it out; a pipe or device can be put alone, to a path of its own",
+            )
 
 
 class StreamSource:

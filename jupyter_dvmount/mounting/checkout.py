@@ -175,9 +175,16 @@ def discard(directory: Path | None) -> None:
     """Delete a tree of read-only directories, if it is there."""
     if directory is None or not directory.is_dir():
         return
-    for place, _, _ in os.walk(directory):  # top-down: each must be open before what is in it can be reached
-        Path(place).chmod(0o700)
-    shutil.rmtree(directory)
+    found = [directory]  # without recursion, since trees may be deeper than that
+    for place in found:  # each must be open before what is in it can be reached
+        place.chmod(0o700)
+        for path in place.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                found.append(path)
+            else:
+                path.unlink()
+    for place in reversed(found):
+        place.rmdir()
 
 
 def _is_alive(pid: str) -> bool:

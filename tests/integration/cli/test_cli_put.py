@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -104,6 +105,23 @@ def test_links_are_followed_and_a_pipe_can_be_put_alone(dvmount: Dvmount, repo: 
     dvmount("put", "file", "images:/piped", "-f", "pipe")
     writer.join()
     assert content(dvmount, "images:/piped") == b"piped"
+
+
+def test_a_tree_as_deep_as_a_path_may_be_comes_in_and_out(dvmount: Dvmount, repo: str) -> None:
+    depth = 1500
+    top = Path("deep").absolute()
+    try:
+        for place in (top, *(Path("d") for _ in range(depth))):
+            place.mkdir()
+            os.chdir(place)
+        Path("file").write_bytes(b"bottom")
+        os.chdir(top.parent)
+        dvmount("put", "file", "images:/", "-r", "-f", "deep")
+        assert content(dvmount, f"images:{'/d' * depth}/file") == b"bottom"
+        dvmount("get", "file", "images", "-r", "-o", "out")
+        assert Path("out", "d/" * depth, "file").read_bytes() == b"bottom"
+    finally:
+        subprocess.run(["rm", "-rf", top, top.parent / "out"], check=True)  # deeper than pytest can remove
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,14 @@ def test_mounts_of_one_commit_share_its_files_and_the_last_one_removes_them(mana
     assert temporary(config) == []
 
 
+def test_a_copy_as_deep_as_a_path_may_be_is_removed(manager, put, config):
+    deep = f"{'/d' * 1500}/file"
+    put({deep: b"bottom"})
+    assert Path(manager.mount("images", "master").path + deep).read_bytes() == b"bottom"
+    manager.unmount("images")
+    assert list((config.state / "tmp").iterdir()) == []
+
+
 def test_progress_is_told_and_may_cancel_without_a_trace(manager, put, config):
     put({f"/{number:03}": b"x" * 1000 for number in range(100)})
     seen = []
