@@ -66,6 +66,8 @@ def get(session: Session, file: Location, destination: str | None, recursive: bo
     place = _place(
         Path(str(destination)), str(destination).endswith("/"), info.name or file.repo.rpartition("/")[2]
     )
+    if place.exists() and not (place.is_file() or place.is_dir()):
+        raise Invalid(f"{place} is not a file", fix="leave -o away and redirect the output there")
     if os.path.lexists(place) and (info.type == "dir" or place.is_dir() or not overwrite):
         fix = "choose another DEST" if info.type == "dir" else "choose another DEST or add --overwrite"
         raise AlreadyExists(f"{place} is there already", fix=fix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 from pathlib import Path
 
@@ -44,6 +45,12 @@ def test_nothing_that_is_there_is_lost(dvmount: Dvmount, images: str) -> None:
     assert Path("a.txt").read_text() == "mine"
     dvmount("get", "file", "images:/a.txt", "-o", "a.txt", "--overwrite")
     assert Path("a.txt").read_text() == "alpha\n"
+
+
+def test_what_is_no_file_is_never_replaced(dvmount: Dvmount, images: str) -> None:
+    os.mkfifo("pipe")
+    assert "is not a file" in dvmount.error("get", "file", "images:/a.txt", "-o", "pipe", "--overwrite")
+    assert Path("pipe").is_fifo()
 
 
 @pytest.mark.parametrize(
