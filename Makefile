@@ -5,23 +5,26 @@ VENV ?= .venv
 PORT ?= 8888
 LAB_ARGS ?=
 
-BIN := $(CURDIR)/$(VENV)/bin
-DEMO := $(CURDIR)/.demo
+BIN := $(VENV)/bin
+DEMO := .demo
 SOURCES := pyproject.toml Makefile $(shell find jupyter_dvmount fuse jupyter-config labextension \
   \( -name node_modules -o -name lib -o -name __pycache__ -o -path jupyter_dvmount/labextension \) -prune \
   -o -type f -print)
-JLPM := $(BIN)/jlpm
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 export YARN_ENABLE_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-export PATH := $(BIN):$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# Puts the demo's commands onto the demo's own store; the directory of the clone may have any name.
+AT_DEMO := DVMOUNT_STORE=$$(python -c 'from pathlib import Path; print(Path("$(DEMO)/store").absolute().as_uri())') \
+  DVMOUNT_STATE="$$PWD/$(DEMO)/state" DVMOUNT_ROOT="$$PWD/$(DEMO)/dvmount"
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test lint test-python test-typescript test-ui clean toolchain
 
 help:
-	@echo "make lab    build and open JupyterLab on the demo notebook, with sample data in $(notdir $(DEMO))/"
+	@echo "make lab    build and open JupyterLab on the demo notebook, with sample data in $(DEMO)/"
 	@echo "make test   all checks: Python, TypeScript, browser"
 	@echo "make clean  remove everything that these commands made"
 
@@ -44,9 +47,8 @@ $(VENV)/.lab: $(SOURCES) | toolchain
 lab: $(VENV)/.lab
 	mkdir -p $(DEMO)
 	cp binder/demo.ipynb $(DEMO)/
-	export DVMOUNT_STORE=file://$(DEMO)/store DVMOUNT_STATE=$(DEMO)/state DVMOUNT_ROOT=$(DEMO)/dvmount && \
-	$(BIN)/python binder/load_sample.py && \
-	cd $(DEMO) && exec $(BIN)/jupyter lab $(AS_ROOT) --port=$(PORT) $(LAB_ARGS) demo.ipynb
+	export $(AT_DEMO) && python binder/load_sample.py && \
+	cd $(DEMO) && exec jupyter lab $(AS_ROOT) --port=$(PORT) $(LAB_ARGS) demo.ipynb
 
 # An editable installation with the tests' own libraries; source changes show at once.
 $(VENV)/.test: pyproject.toml labextension/package.json labextension/yarn.lock | toolchain
@@ -67,18 +69,18 @@ lint: $(VENV)/.test
 	lint-imports
 
 test-typescript: $(VENV)/.test
-	cd labextension && $(JLPM) install --immutable && $(JLPM) lint:check && $(JLPM) test
+	cd labextension && jlpm install --immutable && jlpm lint:check && jlpm test
 
 test-python: $(VENV)/.test
 	python -m pytest
 
 test-ui: $(VENV)/.test
-	cd labextension && $(JLPM) install --immutable && $(JLPM) build:prod
+	cd labextension && jlpm install --immutable && jlpm build:prod
 	jupyter-builder develop --overwrite .
-	cd tests/ui && $(JLPM) install --immutable && $(JLPM) test
+	cd tests/ui && jlpm install --immutable && jlpm test
 
 clean:
-	-$(BIN)/dvmount --help >/dev/null 2>&1 && \
-	  DVMOUNT_STORE=file://$(DEMO)/store DVMOUNT_STATE=$(DEMO)/state DVMOUNT_ROOT=$(DEMO)/dvmount $(BIN)/dvmount unmount --all
-	rm -rf $(VENV) .demo build dist jupyter_dvmount/labextension
+	if [ -d $(DEMO)/state ] && $(BIN)/python -c 'import jupyter_dvmount' 2>/dev/null; then \
+	  export $(AT_DEMO) && python tools/end_mounts.py; fi
+	rm -rf $(DEMO) $(VENV) build dist jupyter_dvmount/labextension
 	rm -rf labextension/node_modules labextension/lib labextension/tsconfig.tsbuildinfo tests/ui/node_modules
