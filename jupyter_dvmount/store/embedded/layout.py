@@ -62,12 +62,15 @@ def directory_of(url: str) -> Path:
     Raises
     ------
     Invalid
-        If the URL has a host or no absolute path.
+        If the URL has a host, a query, a fragment or no absolute path.
     """
     parts = urlsplit(url)
     path = unquote(parts.path)
-    if parts.netloc not in {"", "localhost"} or not path.startswith("/") or "\0" in path:
-        raise Invalid(f"illegal store URL {url!r}", fix="write file:///absolute/path")
+    more = parts.query or parts.fragment  # a directory's own # or ?, and not the directory that is left
+    if parts.netloc not in {"", "localhost"} or not path.startswith("/") or "\0" in path or more:
+        raise Invalid(
+            f"illegal store URL {url!r}", fix="write file:///absolute/path, with %23 for # and %3F for ?"
+        )
     return Path(path)
 
 
