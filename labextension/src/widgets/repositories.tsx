@@ -268,7 +268,7 @@ function CommitItem(props: { commit: Commit; active: boolean }): JSX.Element {
   const { trans, versions } = useServices();
   const { commit, active } = props;
   const finished = commit.state === 'finished';
-  const mounted = versions.mounts.of(commit.repo, commit.id).length > 0;
+  const mounted = useModel(versions.mounts).of(commit.repo, commit.id).length > 0;
   const Icon: LabIcon = mounted ? linkIcon : commitIcon;
   return (
     <>

@@ -105,6 +105,7 @@ test('a name that is taken leads to another name', async ({ page }) => {
   await dialog.getByRole('textbox').fill('oldest');
   await dialog.getByRole('button', { name: 'Mount' }).click();
   await expect(mountRow(panel, 'oldest')).toBeVisible();
+  await expect(commit.getByTitle('mounted', { exact: true })).toBeVisible();
   expect(fs.readdirSync(path.join(MOUNT_ROOT, 'oldest', 'squares'))).toEqual(['red.png']);
 });
 
