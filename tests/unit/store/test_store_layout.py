@@ -86,7 +86,9 @@ def test_a_file_is_no_store(tmp_path: Path) -> None:
         open_store((tmp_path / "file").as_uri())
 
 
-@pytest.mark.parametrize("url", ["file://host/path", "file:relative", "file:", "file:///%00", "file:///a#b", "file:///a?b"])
+@pytest.mark.parametrize(
+    "url", ["file://host/path", "file:relative", "file:", "file:///%00", "file:///a#b", "file:///a?b"]
+)
 def test_an_illegal_url_is_refused(url: str) -> None:
     with pytest.raises(Invalid, match="illegal store URL"):
         open_store(url)
