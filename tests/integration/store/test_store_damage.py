@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from jupyter_dvmount.store import Corrupt, VersionStore, open_store
+from jupyter_dvmount.store import Corrupt, Unavailable, VersionStore, open_store
 from jupyter_dvmount.store.embedded.codec import Kind
 from jupyter_dvmount.store.embedded.pack import Place, read_footer
 
@@ -178,3 +179,13 @@ def test_a_branch_that_points_at_nothing_is_found(url: str) -> None:
         (problem,) = store.fsck()
         assert "branch master points at" in problem.message
         assert problem.repo == "images"
+
+
+def test_a_store_that_goes_away_under_an_open_one_is_unavailable_without_a_traceback(
+    url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with open_store(url) as store:
+        (tmp_path / "store").rename(tmp_path / "away")
+        with ThreadPoolExecutor(1) as thread, pytest.raises(Unavailable):  # it has no connection yet
+            thread.submit(lambda: list(store.read("images", "master").list())).result()
+    assert "Traceback" not in capfd.readouterr().err
