@@ -58,7 +58,7 @@ def _has_moved(record: Record, store: VersionStore) -> tuple[bool, str]:
     """Whether the branch has another head, and why that or the commit itself cannot be found out."""
     try:
         if record.store != store.id:
-            return False, ""
+            return False, "another store is now at its place" if record.url == store.url else ""
         if record.branch:
             try:
                 return store.inspect_branch(record.repo, record.branch).head != record.commit, ""

@@ -252,6 +252,15 @@ def test_a_mount_of_another_store_is_listed_and_unmounted_too(manager, put, conf
     assert [mount.name for mount in manager.list()] == ["images"]
 
 
+def test_a_mount_whose_store_has_given_way_to_another_says_so(manager, put, config, tmp_path):
+    put({"/a": b"1"})
+    manager.mount("images", "master")
+    (tmp_path / "store").rename(tmp_path / "away")
+    with open_store(config.store) as another:
+        (mount,) = MountManager(config, another).list()
+    assert "another store" in mount.error
+
+
 def test_a_deleted_repository_is_an_error_of_its_mounts_and_of_no_other(manager, put, store):
     put({"/a": b"1"})
     put({"/a": b"2"}, repo="other")
