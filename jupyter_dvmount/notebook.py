@@ -72,7 +72,7 @@ def open_store(url: str | None = None) -> VersionStore:
 
 
 @_short
-def mount(location: str, name: str | None = None, follow: bool = False) -> Path:
+def mount(location: str, name: str | os.PathLike[str] | None = None, follow: bool = False) -> Path:
     """Make the files of a commit ordinary, read-only local files.
 
     Mounting what is mounted already returns the same path, so a cell may be run again.
@@ -102,12 +102,13 @@ def mount(location: str, name: str | None = None, follow: bool = False) -> Path:
             f"{location!r} names a path",
             fix=f"mount {place.repo}@{place.ref or DEFAULT_BRANCH}, which is cheap",
         )
-    directory = Path(os.path.abspath(name)) if name and "/" in name else None  # noqa: PTH100 - not a link's target
+    text = None if name is None else os.fspath(name)
+    directory = Path(os.path.abspath(text)) if text and "/" in text else None  # noqa: PTH100 - not a link's target
     with _manager() as manager:
         made = manager.mount(
             place.repo,
             place.ref or DEFAULT_BRANCH,
-            name=None if directory else name,
+            name=None if directory else text,
             directory=directory,
             follow=follow,
         )

@@ -36,6 +36,7 @@ def test_a_mount_is_a_path_whose_files_open_reads(images: str, places: Path) -> 
 def test_a_mount_has_the_name_or_the_place_it_is_given(images: str, places: Path) -> None:
     assert dvm.mount("images@master", "photos") == places / "root" / "photos"
     assert dvm.mount("images@master", name="./here") == Path("here").absolute()
+    assert dvm.mount("images@master", name=Path("here").absolute()) == Path("here").absolute()
     dvm.unmount("photos")
     dvm.unmount("./here")
     assert dvm.mounts() == []
