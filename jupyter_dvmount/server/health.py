@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.metadata import version
 
 import msgspec
+from msgspec.structs import replace
 
 from jupyter_dvmount.config import load_config
 from jupyter_dvmount.doctor import diagnose, without_secrets
@@ -47,10 +49,28 @@ def examine(services: Services) -> Health:
         )
         return Health(checks=[found])
     services.refresh()
+    used = services.has_used(config.store)
     opened = services.opened
+    if opened is None and used:
+        with suppress(StoreError):  # the checks say why
+            opened = services.peek()
     checks = diagnose(config, opened.store if opened else None)
+    if opened is None and used:
+        checks = [_lost(check) for check in checks]
     return Health(
         store_url=without_secrets(config.store),
         mount_root=str(config.root),
         checks=[check for check in checks if check.id != _ANSWERING],
+    )
+
+
+def _lost(check: Check) -> Check:
+    """A store that was there is missing, where one that never was would just be made."""
+    if check.id != "store" or check.status != "ok":
+        return check
+    return replace(
+        check,
+        status="missing",
+        detail="the store that this server has used is gone",
+        fix="bring its disk or directory back; or restart the server to begin with an empty store",
     )

@@ -43,11 +43,16 @@ class Services:
         self._lock = threading.Lock()
         self._opened: Opened | None = None
         self._retired: list[VersionStore] = []
+        self._used: set[str] = set()
 
     @property
     def opened(self) -> Opened | None:
         """What is open already."""
         return self._opened
+
+    def has_used(self, url: str) -> bool:
+        """Whether this server has worked with the store at a URL; one that was there is never made anew."""
+        return url in self._used
 
     def open(self, *, create: bool = True) -> Opened:
         """The store and its mounts.
@@ -55,7 +60,7 @@ class Services:
         Parameters
         ----------
         create
-            Make a store that does not exist yet.
+            Make a store that does not exist yet and has never been there while this server ran.
 
         Raises
         ------
@@ -110,7 +115,8 @@ class Services:
     def _open(self, create: bool) -> Opened:
         if self._opened is None:
             config = load_config()
-            store = _open_store(config.store, create=create)
+            store = _open_store(config.store, create=create and not self.has_used(config.store))
+            self._used.add(config.store)
             self._opened = Opened(config, store, MountManager(config, store))
             log.info("opened the store %s", store.url)
         return self._opened

@@ -104,6 +104,20 @@ async def test_a_store_that_was_deleted_and_made_anew_is_noticed(rest: Rest, pla
     assert [repo["name"] for repo in listed["items"]] == ["new"]
 
 
+async def test_a_store_that_went_away_is_not_replaced_by_an_empty_one(rest: Rest, places: Path) -> None:
+    await rest("POST", "/repos", {"name": "images"})
+    (places / "store").rename(places / "elsewhere")
+    lost = await check_of(rest, "store")
+    assert (lost["status"], "gone" in lost["detail"]) == ("missing", True)
+    assert (await rest("GET", "/repos"))[1]["code"] == "not_found"
+    assert (await rest("POST", "/repos", {"name": "other"}))[1]["code"] == "not_found"
+    assert not (places / "store").exists()
+    (places / "elsewhere").rename(places / "store")
+    assert (await check_of(rest, "store"))["status"] == "ok"
+    _, listed = await rest("GET", "/repos")
+    assert [repo["name"] for repo in listed["items"]] == ["images"]
+
+
 @pytest.fixture
 def lost_link(places: Path, put: Put, manager: MountManager) -> Path:
     """A mount whose link has been lost while no server ran."""
