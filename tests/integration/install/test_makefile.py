@@ -72,7 +72,7 @@ def _script(path: Path, line: str) -> None:
 
 def _make(clone: Path, target: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", target],
+        ["make", "--no-print-directory", target],  # also when the tests run below make
         cwd=clone,
         env={**os.environ, "MAKEFLAGS": ""},
         text=True,
