@@ -47,10 +47,10 @@ def check_place(link: Path) -> None:
         if next(iter(os.scandir(link)), None) is not None:
             raise AlreadyExists(
                 f"{link} is a directory that is not empty",
-                fix="move it away, or mount under another name (--name)",
+                fix="move it away, or mount under another name",
             )
     elif link.exists():
-        raise AlreadyExists(f"{link} is a file", fix="move it away, or mount under another name (--name)")
+        raise AlreadyExists(f"{link} is a file", fix="move it away, or mount under another name")
 
 
 def create(link: Path, target: Path) -> bool:

@@ -91,8 +91,11 @@ def existing(wanted: Record, records: list[Record]) -> Record | None:
                 return record
             what = f"{record.repo}@{record.branch or record.commit[:12]}"
             other = free_name(wanted.name, wanted.branch or wanted.commit[:8], records)
+            same_branch = record.branch and (record.repo, record.branch) == (wanted.repo, wanted.branch)
+            moved = same_branch and record.commit != wanted.commit
+            why = "; a mount stays at its commit, and the branch has moved" if moved else ""
             raise AlreadyExists(
-                f"{record.path} is {what} ({record.commit[:12]}) mounted as {record.name!r}",
+                f"{record.path} is {what} ({record.commit[:12]}) mounted as {record.name!r}{why}",
                 fix=f"choose another name, such as {other!r}, or unmount {record.name!r} first",
             )
     return None

@@ -87,6 +87,16 @@ def test_the_same_mount_twice_is_one_mount(manager, put):
         manager.mount("images", "master", follow=True)
 
 
+def test_mounting_again_after_the_branch_has_moved_says_that_a_mount_stays(manager, put):
+    put({"/a": b"1"})
+    first = manager.mount("images", "master")
+    put({"/a": b"2"})
+    with pytest.raises(AlreadyExists, match="the branch has moved") as caught:
+        manager.mount("images", "master")
+    assert "unmount 'images' first" in caught.value.fix
+    assert Path(first.path, "a").read_bytes() == b"1"
+
+
 def test_a_commit_by_its_id_by_a_prefix_and_by_its_branch(manager, put):
     first, _ = put({"/a": b"1"}), put({"/a": b"2"})
     by_id = manager.mount("images", first, name="by-id")
