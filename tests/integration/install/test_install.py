@@ -31,15 +31,16 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def clone(place: Path) -> Path:
-    """The tracked files and nothing else, so that a stale build cannot help."""
+    """The sources without anything built from them, so that a stale build cannot help."""
     target = place / "clone"
-    target.mkdir()
-    archive = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
-    for name in archive.decode().split("\0"):
-        if name and (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-    return target
+    built = {ROOT / "jupyter_dvmount/labextension", ROOT / "labextension/lib"}
+
+    def leave_out(directory: str, names: list[str]) -> set[str]:
+        hidden = {name for name in names if name.startswith(".") and name != ".yarnrc.yml"}
+        made = {name for name in names if name in {"node_modules", "__pycache__", "build", "dist"}}
+        return hidden | made | {name for name in names if Path(directory, name) in built}
+
+    return Path(shutil.copytree(ROOT, target, ignore=leave_out))
 
 
 @pytest.fixture(scope="module")
