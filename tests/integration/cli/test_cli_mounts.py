@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuse import need_fuse
 from tests.integration.cli.command import Dvmount
 
 
 @pytest.fixture(params=["fuse", "checkout"])
 def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each of the two ways to mount."""
-    from jupyter_dvmount.mounting.support import MODE_VARIABLE, fuse_support
+    from jupyter_dvmount.mounting.support import MODE_VARIABLE
 
-    if request.param == "fuse" and not fuse_support().usable:
-        pytest.skip(f"no FUSE here: {fuse_support().why}")
+    if request.param == "fuse":
+        need_fuse()
     monkeypatch.setenv(MODE_VARIABLE, request.param)
     return str(request.param)
 

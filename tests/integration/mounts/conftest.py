@@ -11,8 +11,9 @@ from dvmount_fuse.endpoint import mounted_device
 from dvmount_fuse.layout import State
 from jupyter_dvmount.config import Config
 from jupyter_dvmount.mounting.manager import MountManager
-from jupyter_dvmount.mounting.support import MODE_VARIABLE, fuse_support
+from jupyter_dvmount.mounting.support import MODE_VARIABLE
 from jupyter_dvmount.store import VersionStore, open_store
+from tests.fuse import need_fuse
 from tests.integration.mounts.processes import processes_of, wait_for
 
 Put = Callable[..., str]
@@ -54,9 +55,7 @@ def checkout(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fuse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mount, or skip where that is impossible."""
-    support = fuse_support()
-    if not support.usable:
-        pytest.skip(f"no FUSE here: {support.why}")
+    need_fuse()
     monkeypatch.setenv(MODE_VARIABLE, "fuse")
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from jupyter_dvmount.mounting import checkout as module
-from jupyter_dvmount.mounting.support import MODE_VARIABLE, fuse_support
+from jupyter_dvmount.mounting.support import MODE_VARIABLE
 from jupyter_dvmount.store import AlreadyExists, Corrupt, Unavailable
+from tests.fuse import need_fuse
 from tests.integration.mounts.processes import processes_of
 from tests.integration.mounts.trees import files_below, random_tree
 
@@ -29,8 +30,7 @@ def test_a_checkout_equals_the_mount_byte_for_byte(manager, put, monkeypatch):
     copied = manager.mount("images", "master", name="copied")
     assert copied.mode == "checkout"
     assert files_below(Path(copied.path)) == tree
-    if not fuse_support().usable:
-        pytest.skip(f"no FUSE here to compare with: {fuse_support().why}")
+    need_fuse()
     monkeypatch.setenv(MODE_VARIABLE, "fuse")
     mounted = manager.mount("images", "master", name="mounted")
     assert files_below(Path(mounted.path)) == tree
@@ -196,8 +196,7 @@ def test_a_copy_made_for_a_name_that_was_taken_meanwhile_is_removed(manager, put
 
 
 def test_mounting_again_with_fuse_replaces_the_copy(manager, put, monkeypatch):
-    if not fuse_support().usable:
-        pytest.skip(f"no FUSE here: {fuse_support().why}")
+    need_fuse()
     put({"/a": b"1"})
     copied = manager.mount("images", "master")
     monkeypatch.setenv(MODE_VARIABLE, "fuse")

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from jupyter_dvmount.mounting.manager import MountManager
-from jupyter_dvmount.mounting.support import MODE_VARIABLE, fuse_support
+from jupyter_dvmount.mounting.support import MODE_VARIABLE
 from jupyter_dvmount.server.handlers import PREFIX
+from tests.fuse import need_fuse
 from tests.integration.server.conftest import Put, Rest, until
 from tests.integration.server.test_responsiveness import Gate, gate, slow_copy  # noqa: F401
 
@@ -145,9 +146,7 @@ async def test_a_copy_that_fails_says_why_and_leaves_nothing(
 async def test_a_fuse_mount_is_made_and_taken_away_through_rest(
     rest: Rest, put: Put, manager: MountManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    support = fuse_support()
-    if not support.usable:
-        pytest.skip(f"no FUSE here: {support.why}")
+    need_fuse()
     monkeypatch.setenv(MODE_VARIABLE, "fuse")
     put({"/a": b"1", "/d/b": b"22"})
     status, mount = await rest("POST", "/mounts", ASKED)
