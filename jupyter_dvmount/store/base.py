@@ -16,7 +16,23 @@ from urllib.parse import urlsplit
 
 from typing_extensions import Buffer, Self
 
-from .model import Branch, Change, Commit, DiffEntry, FileInfo, Problem, Repo
+from .model import (
+    Branch,
+    Change,
+    Collected,
+    Commit,
+    CommitRef,
+    CommitSet,
+    DiffEntry,
+    FileInfo,
+    Origin,
+    Problem,
+    Project,
+    Repo,
+    RepoType,
+    Trigger,
+    Usage,
+)
 
 Progress = Callable[[int, int], None]
 """Called with (files, bytes) done so far by an operation that may take long; may raise to cancel."""
@@ -191,8 +207,21 @@ class VersionStore(Protocol):
     id: str
     """Stays the same for the life of the store; letters and digits only."""
 
+    # projects
+    def create_project(self, project: str, *, description: str = "") -> Project:
+        """Make a project; `AlreadyExists` if there is one. It also comes with its first repository."""
+
+    def inspect_project(self, project: str) -> Project:
+        """One project, or `NotFound`."""
+
+    def list_projects(self) -> Iterator[Project]:
+        """Projects by name; ``default`` is always there."""
+
+    def delete_project(self, project: str) -> None:
+        """Remove a project without repositories, else `Conflict`."""
+
     # repos
-    def create_repo(self, repo: str, *, description: str = "") -> Repo:
+    def create_repo(self, repo: str, *, description: str = "", type: RepoType = "user") -> Repo:
         """Make an empty repository; `AlreadyExists` if the name is taken."""
 
     def inspect_repo(self, repo: str) -> Repo:
@@ -202,11 +231,22 @@ class VersionStore(Protocol):
         """Repositories by name, from the first name greater than ``after``."""
 
     def delete_repo(self, repo: str, *, force: bool = False) -> None:
-        """Remove a repository with its commits; without ``force`` only if it has no commit."""
+        """Remove a repository with its commits; without ``force`` only if it has no commit.
+
+        Commits of other repositories that were computed from them keep their other provenance.
+        """
 
     # branches
-    def create_branch(self, repo: str, branch: str, *, head: str | None = None) -> Branch:
-        """Make a branch, or move an existing one to ``head`` (a ref)."""
+    def create_branch(
+        self, repo: str, branch: str, *, head: str | None = None, trigger: Trigger | None = None
+    ) -> Branch:
+        """Make a branch, or move an existing one to ``head`` (a ref), or give it another ``trigger``.
+
+        Raises
+        ------
+        Invalid
+            If the trigger's conditions are malformed, or it would watch itself through a chain.
+        """
 
     def inspect_branch(self, repo: str, branch: str) -> Branch:
         """One branch, or `NotFound`."""
@@ -218,14 +258,75 @@ class VersionStore(Protocol):
         """Remove the name; its commits stay reachable by id."""
 
     # commits
-    def start_commit(self, repo: str, branch: str, *, message: str = "", author: str = "") -> Commit:
-        """Open a commit on a branch (made if missing); at most one is open on a branch."""
+    def start_commit(
+        self,
+        repo: str,
+        branch: str,
+        *,
+        message: str = "",
+        author: str = "",
+        id: str | None = None,
+        provenance: Iterable[CommitRef] = (),
+        origin: Origin = "user",
+    ) -> Commit:
+        """Open a commit on a branch (made if missing); at most one is open on a branch.
 
-    def finish_commit(self, repo: str, ref: str, *, message: str | None = None) -> Commit:
-        """Make the open commit of a branch, or the open commit with this id, visible and immutable."""
+        Parameters
+        ----------
+        id
+            Global id of the commit set that it belongs to; by default a new one.
+        provenance
+            The finished commits that it is computed from.
+
+        Raises
+        ------
+        AlreadyExists
+            If the repository has a commit with this id.
+        """
+
+    def finish_commit(self, repo: str, ref: str, *, message: str | None = None, error: str = "") -> Commit:
+        """Make the open commit of a branch, or the open commit with this id, visible and immutable.
+
+        With an ``error`` it is finished, but no branch moves to it.
+        """
 
     def drop_commit(self, repo: str, ref: str) -> None:
         """Throw an open commit away."""
+
+    def provenance(self, repo: str, ref: str) -> Iterator[Commit]:
+        """Every commit that this one was computed from, directly or through others; nearest first."""
+
+    def subvenance(self, repo: str, ref: str) -> Iterator[Commit]:
+        """Every commit that was computed from this one, directly or through others; nearest first."""
+
+    # commit sets
+    def list_commit_sets(self, *, after: str = "", limit: int | None = None) -> Iterator[CommitSet]:
+        """Newest first; ``after`` is the last id seen."""
+
+    def inspect_commit_set(self, id: str) -> CommitSet:
+        """One commit set, by its id or a unique prefix of it, or `NotFound`."""
+
+    def squash_commit_set(self, id: str) -> None:
+        """Remove the commits of a set; what they changed stays in their children.
+
+        Raises
+        ------
+        Conflict
+            If one of them has no child, is the head of a branch, is open, or is provenance of another set:
+            the message names it.
+        """
+
+    def drop_commit_set(self, id: str) -> None:
+        """Remove the commits of a set with what they changed; branches go back to their parents.
+
+        Raises
+        ------
+        Conflict
+            If one of them has a child or is provenance of another set: the message names it.
+        """
+
+    def wait_commit_set(self, id: str, *, timeout: float | None = None) -> CommitSet:
+        """Block until all commits of a set are finished; `Unavailable` after ``timeout`` seconds."""
 
     def inspect_commit(self, repo: str, ref: str) -> Commit:
         """One commit, open or finished; a branch means its head, or its open commit while it has no head."""
@@ -251,9 +352,19 @@ class VersionStore(Protocol):
         """A reader for a finished commit; for a branch, of its head."""
 
     def diff(
-        self, repo: str, ref: str, other_repo: str | None = None, other: str | None = None, *, path: str = "/"
+        self,
+        repo: str,
+        ref: str,
+        other_repo: str | None = None,
+        other: str | None = None,
+        *,
+        path: str = "/",
+        shallow: bool = False,
     ) -> Iterator[DiffEntry]:
-        """What changed from ``other`` (default: the parent; an empty tree without one) to ``ref``."""
+        """What changed from ``other`` (default: the parent; an empty tree without one) to ``ref``.
+
+        With ``shallow`` a directory that one side lacks is one entry, without what is in it.
+        """
 
     # feed and maintenance
     def changes(self, after: int | None = None, *, limit: int = 1000) -> list[Change]:
@@ -261,6 +372,16 @@ class VersionStore(Protocol):
 
     def fsck(self, *, full: bool = False, progress: Progress | None = None) -> Iterator[Problem]:
         """Compare catalog and packs; ``full`` hashes every chunk again."""
+
+    def usage(self) -> Usage:
+        """What the store holds, and what that costs."""
+
+    def gc(self, *, grace: float = 3600.0, progress: Progress | None = None) -> Collected:
+        """Find chunks that no commit needs, and remove those found ``grace`` seconds ago or earlier.
+
+        Safe beside writers at any time and with any ``grace``: a writer that relied on a chunk removed
+        meanwhile gets `Conflict` instead of a commit; a longer grace makes that less likely.
+        """
 
     def close(self) -> None:
         """Release files and connections; idempotent."""

@@ -23,6 +23,31 @@ DEFAULT_BRANCH = "master"
 """Branch meant where none is named, as in a pipeline's spec without a branch."""
 
 
+DEFAULT_PROJECT = "default"
+"""Project of the repositories whose names have none."""
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of repositories: those named ``project/…``, or for ``default`` those without a project.
+
+    Parameters
+    ----------
+    name
+        As in the names of its repositories.
+    description
+        One line for people; may be empty.
+    created
+        When it was made, by itself or with its first repository.
+    repos
+        Number of its repositories.
+    """
+
+    name: str
+    description: str = ""
+    created: datetime
+    repos: int = 0
+
+
 class Repo(msgspec.Struct, frozen=True, kw_only=True):
     """A versioned repository.
 
@@ -51,6 +76,37 @@ class Repo(msgspec.Struct, frozen=True, kw_only=True):
     branches: int = 0
 
 
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """Moves a branch to the head of another one when enough has happened there.
+
+    It is looked at whenever the other branch gets a new head. Without a condition it fires at once.
+
+    Parameters
+    ----------
+    branch
+        The branch of the same repository that is watched.
+    size
+        Bytes by which the watched head has to differ from the triggered one: the sizes of files added or
+        changed since; None for no such condition.
+    commits
+        Number of commits on the watched branch since; None for no such condition.
+    cron
+        A cron expression in UTC: one of its times has to lie between the last firing and now; empty for no
+        such condition.
+    rate_limit
+        Seconds that have to lie between two firings; None for no such condition.
+    all
+        Whether all conditions have to hold instead of any of them.
+    """
+
+    branch: str
+    size: int | None = None
+    commits: int | None = None
+    cron: str = ""
+    rate_limit: float | None = None
+    all: bool = False
+
+
 class Branch(msgspec.Struct, frozen=True, kw_only=True):
     """A name that points at a commit.
 
@@ -66,6 +122,8 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
         When the head moved last.
     size
         Logical bytes of the head.
+    trigger
+        What moves it by itself, or None.
     """
 
     repo: str
@@ -74,6 +132,7 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
     open: str | None = None
     moved: datetime
     size: int = 0
+    trigger: Trigger | None = None
 
 
 class CommitRef(msgspec.Struct, frozen=True, order=True):
@@ -118,6 +177,31 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     finished: datetime | None = None
     error: str = ""
+
+
+class CommitSet(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that one change caused: the commits, in different repositories, that share an id.
+
+    Parameters
+    ----------
+    id
+        The global id.
+    state
+        ``finished`` when all of its commits are, else ``started``.
+    error
+        The first error of a commit, or empty.
+    started, finished
+        When its first commit was started and its last one finished.
+    commits
+        In the order in which they were started.
+    """
+
+    id: str
+    state: CommitState
+    error: str = ""
+    started: datetime
+    finished: datetime | None = None
+    commits: tuple[CommitRef, ...] = ()
 
 
 class FileInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,3 +264,52 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     repo: str = ""
     commit: str = ""
     path: str = ""
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store holds and what that costs, in bytes.
+
+    Parameters
+    ----------
+    logical
+        Sum of the sizes of all finished commits, as if each were a copy.
+    unique
+        Sum of the sizes of all distinct chunks of contents and metadata, before compression.
+    stored
+        Sum of the sizes of the chunks as they are stored.
+    packs, size
+        Number of packs, and the bytes of their files.
+    garbage
+        Of ``size``, the bytes that the last collection found unused.
+    """
+
+    logical: int
+    unique: int
+    stored: int
+    packs: int
+    size: int
+    garbage: int = 0
+
+
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """What one garbage collection did.
+
+    Parameters
+    ----------
+    condemned, condemned_bytes
+        Chunks found unused now, and their stored bytes; a collection after the grace period removes them.
+    removed, removed_bytes
+        Chunks removed, and their stored bytes.
+    packs_removed, packs_rewritten
+        Packs deleted, and packs whose chunks in use were moved to new ones first.
+    freed
+        Bytes by which the files became smaller, net of what was written.
+    """
+
+    condemned: int = 0
+    condemned_bytes: int = 0
+    removed: int = 0
+    removed_bytes: int = 0
+    packs_removed: int = 0
+    packs_rewritten: int = 0
+    freed: int = 0

@@ -214,6 +214,15 @@ export type components = {
             /** Format: date-time */
             readonly moved: string;
             readonly size: number;
+            readonly trigger: components["schemas"]["Trigger"] | null;
+        };
+        readonly Trigger: {
+            readonly branch: string;
+            readonly size: number | null;
+            readonly commits: number | null;
+            readonly cron: string;
+            readonly rate_limit: number | null;
+            readonly all: boolean;
         };
         readonly CommitRef: {
             readonly repo: string;
@@ -316,6 +325,7 @@ export type Health = components['schemas']['Health'];
 export type Check = components['schemas']['Check'];
 export type Repo = components['schemas']['Repo'];
 export type Branch = components['schemas']['Branch'];
+export type Trigger = components['schemas']['Trigger'];
 export type CommitRef = components['schemas']['CommitRef'];
 export type Commit = components['schemas']['Commit'];
 export type FileInfo = components['schemas']['FileInfo'];

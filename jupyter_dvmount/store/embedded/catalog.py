@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -17,7 +17,7 @@ from jupyter_dvmount.store.base import Invalid, Unavailable
 
 from .failures import from_sqlite
 from .layout import is_on_network
-from .schema import VERSION, metadata
+from .schema import VERSION, metadata, store
 
 _BUSY_SECONDS = 60
 
@@ -48,11 +48,15 @@ class Catalog:
         self._local = threading.local()
         self._readers: weakref.WeakSet[sqlite3.Connection] = weakref.WeakSet()
 
-    def create(self) -> None:
-        """Make the tables."""
+    def create(self, id_: str) -> str:
+        """Make the tables of a store, if they are missing; returns the id of the store they belong to."""
         with self.write("cannot make the catalog") as connection:
             metadata.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+            held: str | None = connection.execute(select(store.c.id)).scalar_one_or_none()
+            if held is None:
+                connection.execute(insert(store).values(id=id_, epoch=0))
+        return held or id_
 
     def check(self) -> None:
         """Refuse a catalog of another version."""

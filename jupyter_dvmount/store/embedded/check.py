@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
-from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select, text
@@ -16,6 +15,7 @@ from sqlalchemy import Connection, select, text
 from jupyter_dvmount.store.base import Corrupt, Progress, StoreError
 from jupyter_dvmount.store.model import Problem
 
+from .blobs.base import PACKS, Blobs
 from .chunking import SMALL
 from .codec import Kind, decode
 from .pack import BadPack, Place, read_footer
@@ -108,13 +108,12 @@ def _check_catalog(parts: Parts) -> Iterator[Problem]:
 
 
 def _check_packs(parts: Parts, *, full: bool, progress: Progress | None) -> Iterator[_Finding]:
-    directory = parts.layout.packs
     look = _hash_chunks if full else _compare_footer
     done = size = 0
     known = _known_packs(parts.catalog.reader)
     with ThreadPoolExecutor(os.cpu_count()) as workers:
         while batch := list(islice(known, 2 * (os.cpu_count() or 1))):
-            findings = workers.map(lambda pack: look(directory, pack), batch)
+            findings = workers.map(lambda pack: look(parts.blobs, pack), batch)
             for pack, finding in zip(batch, findings, strict=True):
                 if finding is not None:
                     yield finding
@@ -128,11 +127,11 @@ def _known_packs(reader: sqlite3.Connection) -> Iterator[_Pack]:
         yield _Pack(name, Kind(kind), size, [Place(*row[3:]) for row in rows])
 
 
-def _compare_footer(directory: Path, pack: _Pack) -> _Finding | None:
+def _compare_footer(blobs: Blobs, pack: _Pack) -> _Finding | None:
     try:
-        kind, places = read_footer(directory / pack.name)
-        size = (directory / pack.name).stat().st_size
-    except (BadPack, OSError) as error:
+        kind, places = read_footer(blobs, pack.name)
+        size = blobs.size(PACKS + pack.name)
+    except (BadPack, Corrupt) as error:
         return _Finding(pack, str(error), [place.hash for place in pack.places])
     present = set(places)
     lost = [place.hash for place in pack.places if place not in present]
@@ -141,15 +140,15 @@ def _compare_footer(directory: Path, pack: _Pack) -> _Finding | None:
     return None
 
 
-def _hash_chunks(directory: Path, pack: _Pack) -> _Finding | None:
+def _hash_chunks(blobs: Blobs, pack: _Pack) -> _Finding | None:
     try:
-        content = memoryview((directory / pack.name).read_bytes())
-    except OSError as error:
-        return _Finding(pack, error.strerror or str(error), [place.hash for place in pack.places])
+        content = memoryview(blobs.load(PACKS + pack.name))
+    except Corrupt as error:
+        return _Finding(pack, error.message, [place.hash for place in pack.places])
     lost = [place.hash for place in pack.places if not _is_whole(pack.kind, place, content)]
     if lost:
         return _Finding(pack, "bytes have changed", lost)
-    return _compare_footer(directory, pack)
+    return _compare_footer(blobs, pack)
 
 
 def _is_whole(kind: Kind, place: Place, content: memoryview) -> bool:

@@ -1,28 +1,23 @@
-"""Find and read chunks: the index in the catalog, open packs, verified bytes in bounded caches."""
+"""Find and read chunks: the index in the catalog, verified bytes in bounded caches."""
 
 from __future__ import annotations
 
-import os
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable
-from pathlib import Path
 
 import msgspec
 
 from jupyter_dvmount.store.base import Corrupt
 
+from .blobs.base import PACKS, Blobs
 from .cache import Cache
 from .catalog import Catalog
 from .chunking import ChunkList, ChunkMap
 from .codec import Kind, decode
-from .failures import from_os
 
 CHUNK_CACHE = 48 << 20
 """Default bytes of verified chunks that are kept in memory."""
 MAPS = 256
 """Chunk lists of large files that are kept in memory."""
-OPEN_PACKS = 64
 _QUESTION_SIZE = 500  # hashes asked for in one statement
 
 _list_decoder = msgspec.msgpack.Decoder(ChunkList)
@@ -32,35 +27,20 @@ _FIND = (
 )
 
 
-class _OpenPack:
-    """A pack's descriptor, closed when the last reader lets go of it."""
-
-    __slots__ = ("fd",)
-
-    def __init__(self, path: Path) -> None:
-        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def __del__(self) -> None:
-        if hasattr(self, "fd"):
-            os.close(self.fd)
-
-
 class ChunkSource:
     """Reads chunks by hash. Thread-safe.
 
     Parameters
     ----------
-    catalog, packs
-        The index, and the directory of the packs.
+    catalog, blobs
+        The index, and where the packs are.
     cache_bytes
         Bound on the verified data chunks kept in memory.
     """
 
-    def __init__(self, catalog: Catalog, packs: Path, cache_bytes: int = CHUNK_CACHE) -> None:
+    def __init__(self, catalog: Catalog, blobs: Blobs, cache_bytes: int = CHUNK_CACHE) -> None:
         self._catalog = catalog
-        self._packs = packs
-        self._open: OrderedDict[str, _OpenPack] = OrderedDict()
-        self._lock = threading.Lock()
+        self._blobs = blobs
         self._data: Cache[bytes] = Cache(cache_bytes, len)
         self._maps: Cache[ChunkMap] = Cache(MAPS)
 
@@ -85,7 +65,7 @@ class ChunkSource:
         if row is None:
             raise Corrupt(f"chunk {hash_.hex()} is not in the store", fix=_FIX)
         pack, offset, stored, raw, codec = row
-        data = decode(kind, hash_, self._pread(pack, stored, offset), raw, codec)
+        data = decode(kind, hash_, self._blobs.read(PACKS + pack, offset, stored), raw, codec)
         if data is None:
             raise Corrupt(f"chunk {hash_.hex()} in pack {pack} is damaged", fix=_FIX)
         return data
@@ -103,38 +83,8 @@ class ChunkSource:
                 found.update(row[0] for row in reader.execute(query, part))
         return found
 
-    def close(self) -> None:
-        """Let go of the open packs."""
-        with self._lock:
-            self._open.clear()
-
     def _load_map(self, hash_: bytes) -> ChunkMap:
         return ChunkMap(_list_decoder.decode(self.load(Kind.META, hash_)))
-
-    def _pread(self, name: str, length: int, offset: int) -> bytes:
-        pack = self._pack(name)
-        try:
-            return os.pread(pack.fd, length, offset)
-        except OSError as error:
-            raise from_os(error, f"cannot read pack {name}") from error
-
-    def _pack(self, name: str) -> _OpenPack:
-        with self._lock:
-            pack = self._open.get(name)
-            if pack is not None:
-                self._open.move_to_end(name)
-                return pack
-        try:
-            pack = _OpenPack(self._packs / name)
-        except FileNotFoundError as error:
-            raise Corrupt(f"pack {name} is missing", fix=_FIX) from error
-        except OSError as error:
-            raise from_os(error, f"cannot open pack {name}") from error
-        with self._lock:
-            self._open[name] = pack
-            while len(self._open) > OPEN_PACKS:
-                self._open.popitem(last=False)
-        return pack
 
 
 _FIX = "run 'dvmount fsck --full', then put the files that it names again from their source"

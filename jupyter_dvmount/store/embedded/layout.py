@@ -16,17 +16,19 @@ from filelock import FileLock
 
 from jupyter_dvmount.store.base import Corrupt, Denied, Invalid, NotFound, Unavailable
 
+from .blobs.local import sync_directory
 from .failures import disk_errors
 
 VERSION = 1
 _FORMAT = "dvmount-store"
 _CATALOG = "catalog.sqlite"
-_OURS = {"packs", "tmp", "lock", "format.new"} | {
+_OURS = {"packs", "journal", "tmp", "lock", "format.new"} | {
     f"{_CATALOG}{end}" for end in ("", "-wal", "-shm", "-journal")
 }
 _HARMLESS = {"lost+found"}  # a disk of its own for the store
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"}
 MOUNTINFO = Path("/proc/self/mountinfo")
+MakeCatalog = Callable[[Path, str], str]
 _RUBBISH_AGE = 60.0  # seconds; between making a temporary pack and locking it pass microseconds
 _log = logging.getLogger("jupyter_dvmount.store")
 
@@ -74,7 +76,7 @@ def directory_of(url: str) -> Path:
     return Path(path)
 
 
-def open_layout(root: Path, *, create: bool, make_catalog: Callable[[Path], None]) -> Layout:
+def open_layout(root: Path, *, create: bool, make_catalog: MakeCatalog) -> Layout:
     """Open the store in ``root``, or make it where ``create`` allows.
 
     Parameters
@@ -84,7 +86,7 @@ def open_layout(root: Path, *, create: bool, make_catalog: Callable[[Path], None
     create
         Make a store that does not exist yet, with its parent directories.
     make_catalog
-        Called with the path of the new catalog.
+        Makes the catalog at a path for a store with an id; returns the id of the one that was there before.
 
     Raises
     ------
@@ -130,7 +132,7 @@ def _read_marker(root: Path) -> _Marker | None:
     return marker
 
 
-def _make(root: Path, make_catalog: Callable[[Path], None]) -> _Marker:
+def _make(root: Path, make_catalog: MakeCatalog) -> _Marker:
     root.mkdir(parents=True, exist_ok=True)
     strangers = sorted({entry.name for entry in root.iterdir()} - _OURS - _HARMLESS - {"format"})
     if strangers:
@@ -143,8 +145,7 @@ def _make(root: Path, make_catalog: Callable[[Path], None]) -> _Marker:
             return marker
         (root / "packs").mkdir(exist_ok=True)
         (root / "tmp").mkdir(exist_ok=True)
-        make_catalog(root / _CATALOG)
-        marker = _Marker(_FORMAT, VERSION, uuid.uuid4().hex)
+        marker = _Marker(_FORMAT, VERSION, make_catalog(root / _CATALOG, uuid.uuid4().hex))
         fresh = root / "format.new"
         with fresh.open("wb") as file:
             file.write(msgspec.json.encode(marker) + b"\n")
@@ -153,15 +154,6 @@ def _make(root: Path, make_catalog: Callable[[Path], None]) -> _Marker:
         fresh.rename(root / "format")
         sync_directory(root)
     return marker
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def remove_rubbish(layout: Layout) -> None:

@@ -7,13 +7,15 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import zstandard
 from blake3 import blake3
 
+from jupyter_dvmount.store.base import Corrupt
+
+from .blobs.base import PACKS, Blobs
 from .codec import HASH_BYTES, Encoded, Kind
 
 TARGET = 32 << 20
@@ -63,12 +65,12 @@ class PackWriter:
     process can tell a living writer from a dead one.
     """
 
-    def __init__(self, tmp: Path, packs: Path, kind: Kind) -> None:
+    def __init__(self, blobs: Blobs, kind: Kind) -> None:
         self.name = uuid.uuid4().hex
         self.kind = kind
         self.places: dict[bytes, Place] = {}
-        self._tmp = tmp / self.name
-        self._final = packs / self.name
+        self._blobs = blobs
+        self._tmp = blobs.staging / self.name
         self._file = self._tmp.open("x+b", buffering=1 << 20)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self._file.write(HEADER)
@@ -95,14 +97,13 @@ class PackWriter:
         return self.size >= TARGET
 
     def seal(self) -> SealedPack:
-        """Write the footer, make the file durable and give it its name. The directory is not synced."""
+        """Write the footer and publish the file, durably."""
         places = list(self.places.values())
         footer = _encode_footer(self.kind, places)
         trailer = blake3(footer).digest() + len(footer).to_bytes(8, "little") + _END
         self._file.write(footer + trailer)
         self._file.flush()
-        os.fsync(self._file.fileno())
-        self._tmp.rename(self._final)
+        self._blobs.publish(self._file, PACKS + self.name)
         self._file.close()
         return SealedPack(self.name, self.kind, self.size + len(footer) + len(trailer), places)
 
@@ -126,28 +127,28 @@ def _encode_footer(kind: Kind, places: list[Place]) -> bytes:
     return zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(footer))
 
 
-def read_footer(path: Path) -> tuple[Kind, Iterator[Place]]:
-    """Kind and chunks of a pack, as its own footer tells.
+def read_footer(blobs: Blobs, name: str) -> tuple[Kind, Iterator[Place]]:
+    """Kind and chunks of the pack ``name``, as its own footer tells.
 
     Raises
     ------
     BadPack
-        If the file is missing, cut off, or its header, footer or trailer is damaged.
+        If it is missing, cut off, or its header, footer or trailer is damaged.
+    Unavailable, Denied
+        If it cannot be read now.
     """
+    blob = PACKS + name
     try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if file.read(len(HEADER)) != HEADER or size < len(HEADER) + _TRAILER:
-                raise BadPack("its header is damaged")
-            file.seek(size - _TRAILER)
-            trailer = file.read(_TRAILER)
-            length = int.from_bytes(trailer[HASH_BYTES : HASH_BYTES + 8], "little")
-            if trailer[-len(_END) :] != _END or length > min(size - _TRAILER, _MAX_FOOTER):
-                raise BadPack("it is cut off or its end is damaged")
-            file.seek(size - _TRAILER - length)
-            stored = file.read(length)
-    except OSError as error:
-        raise BadPack(error.strerror or str(error)) from error
+        size = blobs.size(blob)
+        if size < len(HEADER) + _TRAILER or blobs.read(blob, 0, len(HEADER)) != HEADER:
+            raise BadPack("its header is damaged")
+        trailer = blobs.read(blob, size - _TRAILER, _TRAILER)
+        length = int.from_bytes(trailer[HASH_BYTES : HASH_BYTES + 8], "little")
+        if trailer[-len(_END) :] != _END or length > min(size - _TRAILER, _MAX_FOOTER):
+            raise BadPack("it is cut off or its end is damaged")
+        stored = blobs.read(blob, size - _TRAILER - length, length)
+    except Corrupt as error:
+        raise BadPack(error.message) from error
     if blake3(stored).digest() != trailer[:HASH_BYTES]:
         raise BadPack("its footer is damaged")
     try:

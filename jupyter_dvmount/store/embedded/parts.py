@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .blobs.base import Blobs
 from .catalog import Catalog
 from .chunks import ChunkSource
-from .layout import Layout
 from .reader import NodeSource
 
 
 class Parts(NamedTuple):
     """The parts of an open store; each is thread-safe."""
 
-    layout: Layout
+    blobs: Blobs
     catalog: Catalog
     chunks: ChunkSource
     nodes: NodeSource

@@ -76,7 +76,7 @@ def modify(parts: Parts, resolve: Resolve, repo: str, ref: str, **values: str) -
         row = repo_row(connection, repo)
         started = now()
         target = find_target(connection, row, ref)
-    session = PackSession(parts.layout, parts.catalog, parts.chunks)
+    session = PackSession(parts.blobs, parts.catalog, parts.chunks)
     try:
         writer = Writer(session, parts.nodes.load, target.root, resolve)
         yield writer

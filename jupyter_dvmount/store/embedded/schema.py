@@ -4,62 +4,104 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
 
-VERSION = 1
+VERSION = 2
 metadata = MetaData()
+
+Number = BigInteger().with_variant(Integer(), "sqlite")  # only an INTEGER is a row id there
+Text = String().with_variant(String(collation="C"), "postgresql")  # by bytes, as everywhere in the store
+
+store = Table(
+    "store",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("epoch", Number, nullable=False),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("description", Text, nullable=False),
+    Column("created", Number, nullable=False),
+)
 
 repos = Table(
     "repos",
     metadata,
-    Column("num", Integer, primary_key=True),
-    Column("name", String, nullable=False, unique=True),
-    Column("type", String, nullable=False),
-    Column("description", String, nullable=False),
-    Column("created", Integer, nullable=False),
+    Column("num", Number, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("created", Number, nullable=False),
     sqlite_autoincrement=True,  # a deleted repo's number never comes back: writers in flight hold it
 )
 
 branches = Table(
     "branches",
     metadata,
-    Column("repo", Integer, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("head", String),
-    Column("open", String),
-    Column("moved", Integer, nullable=False),
+    Column("repo", Number, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("head", Text),
+    Column("open", Text),
+    Column("moved", Number, nullable=False),
+    Column("trigger", Text),
 )
 
 commits = Table(
     "commits",
     metadata,
-    Column("num", Integer, primary_key=True),
-    Column("repo", Integer, nullable=False),
-    Column("id", String, nullable=False),
-    Column("branch", String, nullable=False),
-    Column("state", String, nullable=False),
-    Column("message", String, nullable=False),
-    Column("author", String, nullable=False),
-    Column("parent", String),
-    Column("origin", String, nullable=False),
+    Column("num", Number, primary_key=True),
+    Column("repo", Number, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("branch", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("parent", Text),
+    Column("origin", Text, nullable=False),
     Column("root", LargeBinary),
-    Column("size", Integer, nullable=False),
-    Column("files", Integer, nullable=False),
-    Column("started", Integer, nullable=False),
-    Column("finished", Integer),
-    Column("error", String, nullable=False),
+    Column("size", Number, nullable=False),
+    Column("files", Number, nullable=False),
+    Column("started", Number, nullable=False),
+    Column("finished", Number),
+    Column("error", Text, nullable=False),
     UniqueConstraint("repo", "id"),
     Index("commits_by_age", "repo", "num"),
+    Index("commits_by_id", "id"),
+    Index("commits_by_parent", "repo", "parent"),
     sqlite_autoincrement=True,
+)
+
+provenance = Table(
+    "provenance",
+    metadata,
+    Column("downstream", Number, primary_key=True),
+    Column("upstream", Number, primary_key=True),
+    Index("provenance_by_upstream", "upstream"),
 )
 
 packs = Table(
     "packs",
     metadata,
-    Column("num", Integer, primary_key=True),
-    Column("name", String, nullable=False, unique=True),
-    Column("kind", Integer, nullable=False),
-    Column("size", Integer, nullable=False),
+    Column("num", Number, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("kind", Number, nullable=False),
+    Column("size", Number, nullable=False),
+    Column("writer", Text),
+    Column("condemned", Number),
     sqlite_autoincrement=True,
 )
 
@@ -67,25 +109,41 @@ chunks = Table(
     "chunks",
     metadata,
     Column("hash", LargeBinary, primary_key=True),
-    Column("kind", Integer, nullable=False),
-    Column("pack", Integer, nullable=False),
-    Column("offset", Integer, nullable=False),
-    Column("stored", Integer, nullable=False),
-    Column("raw", Integer, nullable=False),
-    Column("codec", Integer, nullable=False),
+    Column("kind", Number, nullable=False),
+    Column("pack", Number, nullable=False),
+    Column("offset", Number, nullable=False),
+    Column("stored", Number, nullable=False),
+    Column("raw", Number, nullable=False),
+    Column("codec", Number, nullable=False),
     Column("lost", Boolean, nullable=False),
+    Column("condemned", Number),
     sqlite_with_rowid=False,
+)
+
+writers = Table(
+    "writers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("started", Number, nullable=False),
+    Column("seen", Number, nullable=False),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
 )
 
 changes = Table(
     "changes",
     metadata,
-    Column("seq", Integer, primary_key=True),
-    Column("kind", String, nullable=False),
-    Column("action", String, nullable=False),
-    Column("repo", String, nullable=False),
-    Column("branch", String, nullable=False),
-    Column("commit_id", String, nullable=False),
+    Column("seq", Number, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("repo", Text, nullable=False),
+    Column("branch", Text, nullable=False),
+    Column("commit_id", Text, nullable=False),
     sqlite_autoincrement=True,
 )
 

@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 
 from jupyter_dvmount.store.base import StoreError, Unavailable
 
+from .blobs.base import PACKS, Blobs
 from .catalog import Catalog
 from .chunks import ChunkSource
 from .codec import Encoded, Kind, decode, digest, encode
 from .failures import disk_errors
-from .layout import Layout, sync_directory
 from .pack import PackWriter, SealedPack
 
 _DOING = "cannot write to the store"
@@ -41,8 +41,8 @@ class PackSession:
     added or finished, even if the caller has caught the error: chunks may be missing.
     """
 
-    def __init__(self, layout: Layout, catalog: Catalog, source: ChunkSource) -> None:
-        self._layout = layout
+    def __init__(self, blobs: Blobs, catalog: Catalog, source: ChunkSource) -> None:
+        self._blobs = blobs
         self._catalog = catalog
         self._source = source
         self._open: dict[Kind, PackWriter] = {}
@@ -70,7 +70,7 @@ class PackSession:
         with self._unbroken():
             writer = self._open.get(chunk.kind)
             if writer is None:
-                writer = self._open[chunk.kind] = PackWriter(self._layout.tmp, self._layout.packs, chunk.kind)
+                writer = self._open[chunk.kind] = PackWriter(self._blobs, chunk.kind)
             writer.add(chunk)
         self._ours.add(hash_)
         if writer.full:
@@ -103,9 +103,6 @@ class PackSession:
         writers, self._open = list(self._open.values()), {}
         self._sealing.extend(self._sealer.submit(self._seal, writer) for writer in writers)
         self._wait()
-        with self._unbroken():
-            if writers:
-                sync_directory(self._layout.packs)
 
     def register(self, connection: Connection) -> None:
         """Enter the finished packs into the catalog, within the caller's transaction."""
@@ -148,10 +145,8 @@ class PackSession:
 
     def _seal_and_register(self, writer: PackWriter) -> None:
         self._seal(writer)
-        with self._unbroken():
-            sync_directory(self._layout.packs)
-            with self._catalog.write(_DOING) as connection:
-                _insert(connection, self._sealed[writer.name])
+        with self._unbroken(), self._catalog.write(_DOING) as connection:
+            _insert(connection, self._sealed[writer.name])
         del self._sealed[writer.name]
         self._ours.difference_update(writer.places)
 
@@ -159,7 +154,7 @@ class PackSession:
         """Remove a pack, but never one that a transaction of unclear end has made part of the store."""
         with suppress(OSError, StoreError, sqlite3.Error):  # in doubt it stays: it harms nobody
             if self._catalog.reader.execute("SELECT 1 FROM packs WHERE name = ?", (name,)).fetchone() is None:
-                (self._layout.packs / name).unlink()
+                self._blobs.delete(PACKS + name)
 
 
 def _insert(connection: Connection, pack: SealedPack) -> None:

@@ -17,6 +17,7 @@ from jupyter_dvmount.store.model import Branch, Change, Commit, DiffEntry, Probl
 from jupyter_dvmount.store.uri import check_limit, check_path
 
 from . import feed, history, records
+from .blobs import LocalBlobs
 from .catalog import Catalog
 from .check import check
 from .chunks import CHUNK_CACHE, ChunkSource
@@ -61,10 +62,10 @@ def open_embedded(
     return EmbeddedStore(layout, chunk_cache, node_cache)
 
 
-def _make_catalog(path: Path) -> None:
+def _make_catalog(path: Path, id_: str) -> str:
     catalog = Catalog(path)
     try:
-        catalog.create()
+        return catalog.create(id_)
     finally:
         catalog.close()
 
@@ -79,9 +80,10 @@ class EmbeddedStore:
         self.id = layout.id
         self._catalog = Catalog(layout.catalog)
         self._catalog.check()
-        self._chunks = ChunkSource(self._catalog, layout.packs, chunk_cache)
+        self._blobs = LocalBlobs(layout.root)
+        self._chunks = ChunkSource(self._catalog, self._blobs, chunk_cache)
         self._nodes = NodeSource(self._chunks, node_cache)
-        self._parts = Parts(layout, self._catalog, self._chunks, self._nodes)
+        self._parts = Parts(self._blobs, self._catalog, self._chunks, self._nodes)
 
     # repos
     def create_repo(self, repo: str, *, description: str = "") -> Repo:
@@ -228,7 +230,7 @@ class EmbeddedStore:
 
     def close(self) -> None:
         """Release files and connections."""
-        self._chunks.close()
+        self._blobs.close()
         self._catalog.close()
 
     def __enter__(self) -> Self:

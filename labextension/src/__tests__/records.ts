@@ -9,7 +9,7 @@ export function repo(name: string): Repo {
 }
 
 export function branch(name: string, head: string | null = ID): Branch {
-  return { repo: 'images', name, head, open: null, moved: TIME, size: 1 };
+  return { repo: 'images', name, head, open: null, moved: TIME, size: 1, trigger: null };
 }
 
 export function commit(id: string): Commit {

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_dvmount.store import Corrupt, Unavailable, VersionStore, open_store
+from jupyter_dvmount.store.embedded.blobs import LocalBlobs
 from jupyter_dvmount.store.embedded.codec import Kind
 from jupyter_dvmount.store.embedded.pack import Place, read_footer
 
@@ -35,7 +36,7 @@ def url(tmp_path: Path) -> str:
 def packs(tmp_path: Path, kind: Kind) -> dict[Path, list[Place]]:
     found = {}
     for path in (tmp_path / "store" / "packs").iterdir():
-        its_kind, places = read_footer(path)
+        its_kind, places = read_footer(LocalBlobs(tmp_path / "store"), path.name)
         if its_kind is kind:
             found[path] = list(places)
     return found

@@ -214,7 +214,7 @@ def test_a_store_closed_in_the_middle_of_a_block_loses_only_the_block(full: Vers
 def test_many_threads_read_with_few_packs_open(
     full: VersionStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("jupyter_dvmount.store.embedded.chunks.OPEN_PACKS", 1)
+    monkeypatch.setattr("jupyter_dvmount.store.embedded.blobs.local.OPEN_FILES", 1)
     for number in range(20):  # a pack each
         with full.modify("images", "master") as writer:
             writer.put(f"/n/{number}", b"%d" % number)

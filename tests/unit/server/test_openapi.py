@@ -13,10 +13,10 @@ from jupyter_dvmount.server.errors import STATUS, ErrorBody
 from jupyter_dvmount.server.handlers import PREFIX, ROUTES
 from jupyter_dvmount.server.health import Health
 from jupyter_dvmount.server.parsing import DEFAULT_LIMIT, MAX_LIMIT
-from jupyter_dvmount.store import Branch, Commit, CommitRef, FileInfo, Repo
+from jupyter_dvmount.store import Branch, Commit, CommitRef, FileInfo, Repo, Trigger
 from tests.integration.server.contract import METHODS, contract, operations
 
-RECORDS = [Branch, Check, Commit, CommitRef, FileInfo, Health, Mount, Repo, Unmounted]
+RECORDS = [Branch, Check, Commit, CommitRef, FileInfo, Health, Mount, Repo, Trigger, Unmounted]
 
 
 def test_the_description_is_valid_openapi() -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from jupyter_dvmount.store import VersionStore
+from jupyter_dvmount.store.embedded.blobs import LocalBlobs
 from jupyter_dvmount.store.embedded.chunking import cut
 from jupyter_dvmount.store.embedded.codec import Kind, decode, digest, encode
 from jupyter_dvmount.store.embedded.ingest import from_bytes
@@ -67,10 +68,11 @@ def test_nodes_end_where_they_always_did() -> None:
 
 
 def test_a_pack_is_laid_out_as_it_always_was(tmp_path: Path) -> None:
-    writer = PackWriter(tmp_path, tmp_path, Kind.DATA)
+    (tmp_path / "tmp").mkdir()
+    writer = PackWriter(LocalBlobs(tmp_path), Kind.DATA)
     writer.add(encode(Kind.DATA, b"hello"))
     pack = writer.seal()
-    content = (tmp_path / pack.name).read_bytes()
+    content = (tmp_path / "packs" / pack.name).read_bytes()
     assert content[:8] == b"DVMPACK1"
     assert content[8:13] == b"hello"
     assert content[-8:] == b"DVMPKEND"

@@ -6,50 +6,57 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_dvmount.store.embedded.blobs import LocalBlobs
 from jupyter_dvmount.store.embedded.codec import Kind, encode
 from jupyter_dvmount.store.embedded.pack import BadPack, PackWriter, SealedPack, read_footer
 
 
 @pytest.fixture
-def pack(tmp_path: Path) -> SealedPack:
-    writer = PackWriter(tmp_path, tmp_path, Kind.META)
+def blobs(tmp_path: Path) -> LocalBlobs:
+    (tmp_path / "tmp").mkdir()
+    return LocalBlobs(tmp_path)
+
+
+@pytest.fixture
+def pack(blobs: LocalBlobs) -> SealedPack:
+    writer = PackWriter(blobs, Kind.META)
     for number in range(20):
         writer.add(encode(Kind.META, b"%d " % number * 100))
     return writer.seal()
 
 
-def test_a_pack_tells_what_it_holds(tmp_path: Path, pack: SealedPack) -> None:
-    kind, places = read_footer(tmp_path / pack.name)
+def test_a_pack_tells_what_it_holds(blobs: LocalBlobs, pack: SealedPack) -> None:
+    kind, places = read_footer(blobs, pack.name)
     assert kind is Kind.META
     assert list(places) == pack.places
 
 
 def test_a_pack_that_is_cut_off_anywhere_is_refused(tmp_path: Path, pack: SealedPack) -> None:
-    path = tmp_path / pack.name
+    path = tmp_path / "packs" / pack.name
     content = path.read_bytes()
     for length in range(0, len(content), 7):
         path.write_bytes(content[:length])
         with pytest.raises(BadPack):
-            read_footer(path)
+            read_footer(LocalBlobs(tmp_path), pack.name)
 
 
 def test_a_pack_with_a_damaged_footer_is_refused(tmp_path: Path, pack: SealedPack) -> None:
-    path = tmp_path / pack.name
+    path = tmp_path / "packs" / pack.name
     content = path.read_bytes()
     footer = len(content) - 48 - int.from_bytes(content[-16:-8], "little")
     for position in [0, *range(footer, len(content))]:
         path.write_bytes(content[:position] + bytes([content[position] ^ 0x40]) + content[position + 1 :])
         with pytest.raises(BadPack):
-            read_footer(path)
+            read_footer(LocalBlobs(tmp_path), pack.name)
 
 
-def test_a_missing_pack_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadPack):
-        read_footer(tmp_path / "none")
+def test_a_missing_pack_is_refused(blobs: LocalBlobs) -> None:
+    with pytest.raises(BadPack, match="missing"):
+        read_footer(blobs, "none")
 
 
-def test_what_was_just_written_can_be_read_back(tmp_path: Path) -> None:
-    writer = PackWriter(tmp_path, tmp_path, Kind.DATA)
+def test_what_was_just_written_can_be_read_back(blobs: LocalBlobs) -> None:
+    writer = PackWriter(blobs, Kind.DATA)
     chunk = encode(Kind.DATA, b"abc")
     writer.add(chunk)
     assert writer.read(chunk.hash) == b"abc"
@@ -57,8 +64,8 @@ def test_what_was_just_written_can_be_read_back(tmp_path: Path) -> None:
     writer.abort()
 
 
-def test_an_aborted_pack_leaves_nothing(tmp_path: Path) -> None:
-    writer = PackWriter(tmp_path, tmp_path, Kind.DATA)
+def test_an_aborted_pack_leaves_nothing(blobs: LocalBlobs) -> None:
+    writer = PackWriter(blobs, Kind.DATA)
     writer.add(encode(Kind.DATA, bytes(100)))
     writer.abort()
-    assert list(tmp_path.iterdir()) == []
+    assert list(blobs.staging.iterdir()) == []
