@@ -166,3 +166,25 @@ def test_a_delete_needs_a_path_that_is_there(dvmount: Dvmount, images: str) -> N
     dvmount("delete", "file", "images:/a.txt")
     assert dvmount.paths("images") == ["/pets/"]
     assert dvmount.paths("images@master^") == ["/a.txt", "/pets/"]
+
+
+def test_a_glob_lists_what_matches(dvmount: Dvmount, images: str) -> None:
+    assert dvmount("glob", "file", "images@master:/*") == "/a.txt\tfile\t6\n/pets/\tdir\t\n"
+    listed = json.loads(dvmount("glob", "file", "images:/**/*.txt", "-o", "json"))
+    assert [file["path"] for file in listed] == ["/a.txt", "/pets/cat.txt"]
+    assert dvmount("glob", "file", "images@master:/") == "/\tdir\t\n"
+    assert dvmount("glob", "file", "images@master:/nothing*") == ""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "what"),
+    [
+        ("images@master", "names no glob"),
+        ("images@master:", "the glob is empty"),
+        ("dvm://images@master/*", "names no glob"),
+        ("images@master:/[a", "'[' is not closed at character 2; close it with ], or write \\["),
+        ("images@nope:/*", "no"),
+    ],
+)
+def test_a_glob_that_is_none_is_refused(dvmount: Dvmount, images: str, pattern: str, what: str) -> None:
+    assert what in dvmount.error("glob", "file", pattern)
