@@ -4,9 +4,12 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8888
 LAB_ARGS ?=
+SCALE ?= 1
+BENCH_ARGS ?=
 
 BIN := $(VENV)/bin
 DEMO := .demo
+BENCH := .bench
 SOURCES := pyproject.toml Makefile $(shell find jupyter_dvmount fuse jupyter-config labextension \
   \( -name node_modules -o -name lib -o -name __pycache__ -o -path jupyter_dvmount/labextension \) -prune \
   -o -type f -print)
@@ -21,11 +24,12 @@ AT_DEMO := DVMOUNT_STORE=$$(python -c 'from pathlib import Path; print(Path("$(D
   DVMOUNT_STATE="$$PWD/$(DEMO)/state" DVMOUNT_ROOT="$$PWD/$(DEMO)/dvmount"
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint test-python test-typescript test-ui clean toolchain
+.PHONY: help lab test lint test-python test-typescript test-ui bench clean toolchain
 
 help:
 	@echo "make lab    build and open JupyterLab on the demo notebook, with sample data in $(DEMO)/"
 	@echo "make test   all checks: Python, TypeScript, browser"
+	@echo "make bench  measure against restic, borg, dvc, rclone and cp and fill in the tables; SCALE=0.02 only tries it"
 	@echo "make clean  remove everything that these commands made"
 
 toolchain:
@@ -79,8 +83,20 @@ test-ui: $(VENV)/.test
 	jupyter-builder develop --overwrite .
 	cd tests/ui && jlpm install --immutable && jlpm test
 
+# Peers that cannot be installed are left out of the table. dvc has an environment of its own: its
+# dependencies are not ours. The documents only show full runs.
+$(BENCH)/peers: | toolchain
+	$(PYTHON) -m venv $@
+	-$@/bin/python -m pip install --quiet dvc
+
+bench: $(VENV)/.test $(BENCH)/peers
+	-@tools/require restic=restic borg=borgbackup rclone=rclone
+	PATH="$$PATH:$(CURDIR)/$(BENCH)/peers/bin" python -m tests.benchmarks --scale $(SCALE) \
+	  $(if $(filter 1,$(SCALE)),--result docs/benchmarks.json) $(BENCH_ARGS)
+	$(if $(filter 1,$(SCALE)),python -m tests.benchmarks.documents)
+
 clean:
 	if [ -d $(DEMO)/state ] && $(BIN)/python -c 'import jupyter_dvmount' 2>/dev/null; then \
 	  export $(AT_DEMO) && python tools/end_mounts.py; fi
-	rm -rf $(DEMO) $(VENV) build dist jupyter_dvmount/labextension
+	rm -rf $(DEMO) $(BENCH) $(VENV) build dist jupyter_dvmount/labextension
 	rm -rf labextension/node_modules labextension/lib labextension/tsconfig.tsbuildinfo tests/ui/node_modules

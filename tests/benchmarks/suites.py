@@ -1,0 +1,15 @@
+"""The suites of rows; each has ``run(harness)`` and ``GOALS``."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from . import paths, store
+from .results import Goal
+
+SUITES: dict[str, ModuleType] = {"store": store, "paths": paths}
+
+
+def goals() -> list[Goal]:
+    """The targets of all suites."""
+    return [goal for suite in SUITES.values() for goal in suite.GOALS]
