@@ -117,8 +117,14 @@ chunks = Table(
     Column("codec", Number, nullable=False),
     Column("lost", Boolean, nullable=False),
     Column("condemned", Number),
+    Index("chunks_by_pack", "pack"),
     sqlite_with_rowid=False,
 )
+
+_is_condemned = chunks.c.condemned.is_not(None)
+Index(
+    "chunks_condemned", chunks.c.condemned, sqlite_where=_is_condemned, postgresql_where=_is_condemned
+)  # almost always empty
 
 writers = Table(
     "writers",
