@@ -1,0 +1,43 @@
+"""A pipeline's spec: read from text, checked, and as records.
+
+`parse` and `load` are the way in; whoever holds a `PipelineSpec` holds a valid one.
+"""
+
+from .model import (
+    Cron,
+    DatumSetSpec,
+    Egress,
+    Input,
+    Metadata,
+    Notebook,
+    Pfs,
+    Pipeline,
+    PipelineSpec,
+    Resources,
+    Secret,
+    Tracking,
+    Transform,
+    Trigger,
+)
+from .parsing import ParsedSpec, load, parse, parse_value
+
+__all__ = [
+    "Cron",
+    "DatumSetSpec",
+    "Egress",
+    "Input",
+    "Metadata",
+    "Notebook",
+    "ParsedSpec",
+    "Pfs",
+    "Pipeline",
+    "PipelineSpec",
+    "Resources",
+    "Secret",
+    "Tracking",
+    "Transform",
+    "Trigger",
+    "load",
+    "parse",
+    "parse_value",
+]
