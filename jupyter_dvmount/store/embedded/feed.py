@@ -10,6 +10,7 @@ from .schema import changes
 
 KEPT = 10_000
 """Entries that stay in the feed."""
+_TOLD = "dvmount.told"
 
 
 def tell(
@@ -25,6 +26,15 @@ def tell(
     values = {"kind": kind, "action": action, "repo": repo, "branch": branch, "commit_id": commit}
     seq = connection.execute(insert(changes).values(**values).returning(changes.c.seq)).scalar_one()
     connection.execute(delete(changes).where(changes.c.seq <= seq - KEPT))
+    told: list[Change] = connection.info.setdefault(_TOLD, [])
+    told.append(Change(seq=seq, kind=kind, action=action, repo=repo, branch=branch, commit=commit))
+
+
+def listen(connection: Connection) -> list[Change]:
+    """A list that what the feed is told in this transaction from now on is added to."""
+    told: list[Change] = []
+    connection.info[_TOLD] = told
+    return told
 
 
 def read(connection: Connection, after: int | None, limit: int | None) -> list[Change]:

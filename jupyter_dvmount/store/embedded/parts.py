@@ -7,6 +7,7 @@ from typing import NamedTuple
 from .blobs.base import Blobs
 from .catalog import Catalog
 from .chunks import ChunkSource
+from .journal import Journal
 from .reader import NodeSource
 
 
@@ -15,5 +16,6 @@ class Parts(NamedTuple):
 
     blobs: Blobs
     catalog: Catalog
+    journal: Journal
     chunks: ChunkSource
     nodes: NodeSource

@@ -12,7 +12,7 @@ from jupyter_dvmount.store.base import Conflict, NotFound
 from jupyter_dvmount.store.uri import check_branch, is_commit_id
 
 from . import history
-from .catalog import Catalog
+from .journal import Journal
 from .parts import Parts
 from .records import commit_record
 from .refs import AnyRow, find_branch, find_commit, repo_row
@@ -80,7 +80,7 @@ def modify(parts: Parts, resolve: Resolve, repo: str, ref: str, **values: str) -
     try:
         writer = Writer(session, parts.nodes.load, target.root, resolve)
         yield writer
-        _Change(parts.catalog, session, row, target, {**values, "started": started}).publish(writer)
+        _Change(parts.journal, session, row, target, {**values, "started": started}).publish(writer)
     finally:
         session.close()
 
@@ -89,9 +89,9 @@ class _Change:
     """Moves the target from the state that the writer saw to the one that it made."""
 
     def __init__(
-        self, catalog: Catalog, session: PackSession, repo: AnyRow, target: Target, values: dict[str, object]
+        self, journal: Journal, session: PackSession, repo: AnyRow, target: Target, values: dict[str, object]
     ) -> None:
-        self._catalog = catalog
+        self._journal = journal
         self._session = session
         self._repo = repo
         self._target = target
@@ -102,7 +102,7 @@ class _Change:
         for _ in range(_TRIES):
             root = writer.write_tree()
             files, size = writer.usage()
-            with self._catalog.write("cannot commit") as connection:
+            with self._journal.change("cannot commit") as connection:
                 now_there = self._look(connection)
                 if now_there == self._target:
                     self._session.register(connection)

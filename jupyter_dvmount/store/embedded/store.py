@@ -22,6 +22,7 @@ from .catalog import Catalog
 from .check import check
 from .chunks import CHUNK_CACHE, ChunkSource
 from .difference import Difference, difference
+from .journal import Journal
 from .layout import Layout, directory_of, open_layout, remove_rubbish
 from .parts import Parts
 from .publish import modify
@@ -83,12 +84,13 @@ class EmbeddedStore:
         self._blobs = LocalBlobs(layout.root)
         self._chunks = ChunkSource(self._catalog, self._blobs, chunk_cache)
         self._nodes = NodeSource(self._chunks, node_cache)
-        self._parts = Parts(self._blobs, self._catalog, self._chunks, self._nodes)
+        self._journal = Journal(self._catalog, self._blobs)
+        self._parts = Parts(self._blobs, self._catalog, self._journal, self._chunks, self._nodes)
 
     # repos
     def create_repo(self, repo: str, *, description: str = "") -> Repo:
         """Make an empty repository."""
-        with self._catalog.write() as connection:
+        with self._journal.change() as connection:
             return records.repo_record(connection, history.create_repo(connection, repo, description))
 
     def inspect_repo(self, repo: str) -> Repo:
@@ -107,13 +109,13 @@ class EmbeddedStore:
 
     def delete_repo(self, repo: str, *, force: bool = False) -> None:
         """Remove a repository with its commits."""
-        with self._catalog.write() as connection:
+        with self._journal.change() as connection:
             history.delete_repo(connection, repo, force=force)
 
     # branches
     def create_branch(self, repo: str, branch: str, *, head: str | None = None) -> Branch:
         """Make a branch, or move an existing one."""
-        with self._catalog.write() as connection:
+        with self._journal.change() as connection:
             row = repo_row(connection, repo)
             return records.branch_record(
                 connection, row, history.create_branch(connection, row, branch, head)
@@ -132,27 +134,27 @@ class EmbeddedStore:
 
     def delete_branch(self, repo: str, branch: str) -> None:
         """Remove the name; its commits stay reachable by id."""
-        with self._catalog.write() as connection:
+        with self._journal.change() as connection:
             history.delete_branch(connection, repo_row(connection, repo), branch)
 
     # commits
     def start_commit(self, repo: str, branch: str, *, message: str = "", author: str = "") -> Commit:
         """Open a commit on a branch."""
-        with self._catalog.write() as connection:
+        with self._journal.change() as connection:
             row = repo_row(connection, repo)
             started = history.start_commit(connection, row, branch, message, author)
             return records.commit_record(row.name, started)
 
     def finish_commit(self, repo: str, ref: str, *, message: str | None = None) -> Commit:
         """Make an open commit visible and immutable."""
-        with self._catalog.write() as connection:
+        with self._journal.change() as connection:
             row = repo_row(connection, repo)
             found = history.open_commit(connection, row, ref)
             return records.commit_record(row.name, history.finish_commit(connection, row, found, message))
 
     def drop_commit(self, repo: str, ref: str) -> None:
         """Throw an open commit away."""
-        with self._catalog.write() as connection:
+        with self._journal.change() as connection:
             row = repo_row(connection, repo)
             history.drop_commit(connection, row, history.open_commit(connection, row, ref))
 
@@ -230,6 +232,7 @@ class EmbeddedStore:
 
     def close(self) -> None:
         """Release files and connections."""
+        self._journal.close()
         self._blobs.close()
         self._catalog.close()
 
