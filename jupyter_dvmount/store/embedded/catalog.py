@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from sqlalchemy import Connection, create_engine, event, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from jupyter_dvmount.store.base import Invalid, Unavailable
+from jupyter_dvmount.store.base import Conflict, Invalid, Unavailable
 
 from .failures import from_sqlite
 from .layout import is_on_network
@@ -83,6 +84,22 @@ class Catalog:
             connection.execution_options(writing=True)
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """Let one process at a time do something; the lock ends with the process.
+
+        Raises
+        ------
+        Conflict
+            If another one is doing it.
+        """
+        lock = FileLock(self._path.with_name(f"{what}.lock"), timeout=0)
+        try:
+            with lock:
+                yield
+        except Timeout as error:
+            raise Conflict(f"another 'dvmount {what}' is running", fix="wait until it has ended") from error
 
     @property
     def reader(self) -> sqlite3.Connection:

@@ -219,6 +219,6 @@ class _Walk:
             chunks = self._parts.chunks.chunk_map(item.hash).list
         except Corrupt as error:
             return error.message
-        wanted = {chunks.chunk(index) for index in range(len(chunks.lengths))}
+        wanted = set(chunks.all())
         missing = len(wanted) - len(self._parts.chunks.known(wanted) - self._lost)
         return f"{missing} of its {len(wanted)} chunks are lost" if missing else ""

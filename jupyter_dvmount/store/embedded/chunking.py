@@ -32,6 +32,10 @@ class ChunkList(msgspec.Struct, frozen=True, array_like=True):
         """Hash of one chunk."""
         return self.hashes[index * HASH_BYTES : (index + 1) * HASH_BYTES]
 
+    def all(self) -> Iterator[bytes]:
+        """Hashes of all chunks."""
+        return (self.chunk(index) for index in range(len(self.lengths)))
+
 
 class ChunkMap:
     """A chunk list with the offsets at which its chunks start."""

@@ -71,7 +71,7 @@ class ChunkSource:
         return data
 
     def known(self, hashes: Iterable[bytes]) -> set[bytes]:
-        """Those of the hashes that are in the store; a chunk that a check found lost is not."""
+        """Those of the hashes that are in the store for good: neither lost nor condemned."""
         wanted = list(hashes)
         found: set[bytes] = set()
         reader = self._catalog.reader
@@ -79,7 +79,7 @@ class ChunkSource:
             for start in range(0, len(wanted), _QUESTION_SIZE):
                 part = wanted[start : start + _QUESTION_SIZE]
                 marks = ",".join("?" * len(part))
-                query = f"SELECT hash FROM chunks WHERE NOT lost AND hash IN ({marks})"  # noqa: S608 - only question marks
+                query = f"SELECT hash FROM chunks WHERE NOT lost AND condemned IS NULL AND hash IN ({marks})"  # noqa: S608 - only question marks
                 found.update(row[0] for row in reader.execute(query, part))
         return found
 

@@ -22,7 +22,7 @@ from .failures import disk_errors
 VERSION = 1
 _FORMAT = "dvmount-store"
 _CATALOG = "catalog.sqlite"
-_OURS = {"packs", "journal", "tmp", "lock", "format.new"} | {
+_OURS = {"packs", "journal", "tmp", "lock", "gc.lock", "format.new"} | {
     f"{_CATALOG}{end}" for end in ("", "-wal", "-shm", "-journal")
 }
 _HARMLESS = {"lost+found"}  # a disk of its own for the store

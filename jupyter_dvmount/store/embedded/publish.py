@@ -12,6 +12,7 @@ from jupyter_dvmount.store.base import Conflict, NotFound
 from jupyter_dvmount.store.uri import check_branch, is_commit_id
 
 from . import history
+from .epoch import current_epoch
 from .journal import Journal
 from .parts import Parts
 from .records import commit_record
@@ -76,7 +77,8 @@ def modify(parts: Parts, resolve: Resolve, repo: str, ref: str, **values: str) -
         row = repo_row(connection, repo)
         started = now()
         target = find_target(connection, row, ref)
-    session = PackSession(parts.blobs, parts.catalog, parts.chunks)
+        epoch = current_epoch(connection)
+    session = PackSession(parts.blobs, parts.catalog, parts.chunks, epoch)
     try:
         writer = Writer(session, parts.nodes.load, target.root, resolve)
         yield writer

@@ -10,23 +10,25 @@ from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection
 
-from jupyter_dvmount.store.base import StoreError, Unavailable
+from jupyter_dvmount.store.base import Conflict, StoreError, Unavailable
 
-from .blobs.base import PACKS, Blobs
+from .blobs.base import PACKS, Blobs, MissingBlob
 from .catalog import Catalog
 from .chunks import ChunkSource
 from .codec import Encoded, Kind, decode, digest, encode
+from .epoch import AGAIN, GONE, Reliance
 from .failures import disk_errors
+from .lease import Lease
 from .pack import PackWriter, SealedPack
 
 _DOING = "cannot write to the store"
 _SEALS = 2  # packs that may wait for the disk before the writer waits too
-_INSERT_PACK = "INSERT INTO packs (name, kind, size) VALUES (?, ?, ?)"
+_INSERT_PACK = "INSERT INTO packs (name, kind, size, writer) VALUES (?, ?, ?, ?)"
 _INSERT_CHUNK = (
     'INSERT INTO chunks (hash, kind, pack, "offset", stored, raw, codec, lost)'
     " VALUES (?, ?, ?, ?, ?, ?, ?, FALSE) ON CONFLICT (hash) DO UPDATE SET pack = excluded.pack,"
     ' "offset" = excluded."offset", stored = excluded.stored, raw = excluded.raw, codec = excluded.codec,'
-    " lost = FALSE WHERE chunks.lost"
+    " lost = FALSE, condemned = NULL WHERE chunks.lost OR chunks.condemned IS NOT NULL"
 )
 
 Found = tuple[bytes, "Encoded | None"]
@@ -41,7 +43,9 @@ class PackSession:
     added or finished, even if the caller has caught the error: chunks may be missing.
     """
 
-    def __init__(self, blobs: Blobs, catalog: Catalog, source: ChunkSource) -> None:
+    def __init__(self, blobs: Blobs, catalog: Catalog, source: ChunkSource, epoch: int) -> None:
+        self.relies = Reliance(epoch)
+        self._lease = Lease(catalog)
         self._blobs = blobs
         self._catalog = catalog
         self._source = source
@@ -65,7 +69,10 @@ class PackSession:
     def add(self, found: Found) -> None:
         """Write a chunk that is new."""
         hash_, chunk = found
-        if chunk is None or hash_ in self._ours:
+        if hash_ in self._ours:
+            return
+        if chunk is None:
+            self.relies.on([hash_])
             return
         with self._unbroken():
             writer = self._open.get(chunk.kind)
@@ -105,14 +112,26 @@ class PackSession:
         self._wait()
 
     def register(self, connection: Connection) -> None:
-        """Enter the finished packs into the catalog, within the caller's transaction."""
+        """Enter the finished packs into the catalog, within the caller's transaction.
+
+        Raises
+        ------
+        Conflict
+            If a collection of garbage has removed what this writer relied on.
+        """
+        shaken = self.relies.is_shaken(connection)
         for pack in self._sealed.values():
-            _insert(connection, pack)
+            self._insert(connection, pack, None, shaken=shaken)
+        self._lease.release(connection)
+        if shaken:
+            self.relies.renew(connection, lambda hash_: self._source.chunk_map(hash_).list)
 
     def close(self) -> None:
         """End the session; packs that the catalog does not know are removed."""
         self.workers.shutdown(cancel_futures=True)
         self._sealer.shutdown()
+        self._lease.close()
+        self.relies.close()
         for writer in self._open.values():
             writer.abort()
         for name in self._sealed:
@@ -146,9 +165,20 @@ class PackSession:
     def _seal_and_register(self, writer: PackWriter) -> None:
         self._seal(writer)
         with self._unbroken(), self._catalog.write(_DOING) as connection:
-            _insert(connection, self._sealed[writer.name])
+            self._lease.take(connection)
+            shaken = self.relies.is_shaken(connection)
+            self._insert(connection, self._sealed[writer.name], self._lease.id, shaken=shaken)
         del self._sealed[writer.name]
+        self.relies.on(writer.places)
         self._ours.difference_update(writer.places)
+
+    def _insert(self, connection: Connection, pack: SealedPack, writer: str | None, *, shaken: bool) -> None:
+        if shaken:  # a writer that slept for an hour may come back to find its pack taken for an orphan
+            try:
+                self._blobs.size(PACKS + pack.name)
+            except MissingBlob as error:
+                raise Conflict(GONE, fix=AGAIN) from error
+        _insert(connection, pack, writer)
 
     def _remove_unregistered(self, name: str) -> None:
         """Remove a pack, but never one that a transaction of unclear end has made part of the store."""
@@ -157,7 +187,7 @@ class PackSession:
                 self._blobs.delete(PACKS + name)
 
 
-def _insert(connection: Connection, pack: SealedPack) -> None:
-    number = connection.exec_driver_sql(_INSERT_PACK, (pack.name, pack.kind, pack.size)).lastrowid
+def _insert(connection: Connection, pack: SealedPack, writer: str | None) -> None:
+    number = connection.exec_driver_sql(_INSERT_PACK, (pack.name, pack.kind, pack.size, writer)).lastrowid
     rows = [(p.hash, pack.kind, number, p.offset, p.stored, p.raw, p.codec) for p in pack.places]
     connection.exec_driver_sql(_INSERT_CHUNK, rows)

@@ -13,7 +13,7 @@ from typing import TypeVar
 from typing_extensions import Self
 
 from jupyter_dvmount.store.base import Conflict, NotFound, Progress, Unavailable
-from jupyter_dvmount.store.model import Branch, Change, Commit, DiffEntry, Problem, Repo
+from jupyter_dvmount.store.model import Branch, Change, Collected, Commit, DiffEntry, Problem, Repo
 from jupyter_dvmount.store.uri import check_limit, check_path
 
 from . import feed, history, records
@@ -22,6 +22,7 @@ from .catalog import Catalog
 from .check import check
 from .chunks import CHUNK_CACHE, ChunkSource
 from .difference import Difference, difference
+from .gc import collect
 from .journal import Journal
 from .layout import Layout, directory_of, open_layout, remove_rubbish
 from .parts import Parts
@@ -229,6 +230,10 @@ class EmbeddedStore:
     def fsck(self, *, full: bool = False, progress: Progress | None = None) -> Iterator[Problem]:
         """Compare catalog and packs."""
         return check(self._parts, full=full, progress=progress)
+
+    def gc(self, *, grace: float = 3600.0, progress: Progress | None = None) -> Collected:
+        """Find chunks that no commit needs, and remove those found long enough ago."""
+        return collect(self._parts, grace=grace, progress=progress)
 
     def close(self) -> None:
         """Release files and connections."""

@@ -10,7 +10,7 @@ from jupyter_dvmount.store.base import Conflict, Invalid, NotFound, Progress
 from jupyter_dvmount.store.model import Commit
 from jupyter_dvmount.store.uri import check_path
 
-from .chunking import Fill
+from .chunking import SMALL, Fill
 from .codec import Kind
 from .difference import difference
 from .ingest import append_stream, from_bytes, from_stream, reading, store_files, store_stream
@@ -98,12 +98,12 @@ class Writer:
                 f"no file or directory {source} in {repo}@{ref}", fix="list the commit to see what is there"
             )
         if found.type == "file":
-            self._staging.set_file(destination, Item(found.size, bytes.fromhex(found.hash)))
+            self._set_copy(destination, Item(found.size, bytes.fromhex(found.hash)))
             return
         self._replace_directory(destination)
         old, new = source.rstrip("/"), destination.rstrip("/")
         for path, item in Staging(self._load, origin.root).files_below(source):
-            self._staging.set_file(check_path(new + path[len(old) :]), item)
+            self._set_copy(check_path(new + path[len(old) :]), item)
 
     def write_tree(self) -> bytes | None:
         """Store the tree as it is now, durably; returns its root."""
@@ -152,6 +152,13 @@ class Writer:
     def made(self, commit: Commit) -> None:
         """The changes have become ``commit``, or part of it."""
         self._made = commit
+
+    def _set_copy(self, path: str, item: Item) -> None:
+        if item.size > SMALL:
+            self._session.relies.on_list(item.hash)
+        else:
+            self._session.relies.on([item.hash])
+        self._staging.set_file(path, item)
 
     def _store(self, path: str, fill: Fill, append: bool) -> Item:
         old = self._staging.get(path) if append else None
