@@ -179,6 +179,12 @@ class CommitReader(Protocol):
     def usage(self, path: str = "/") -> tuple[int, int]:
         """(files, bytes) at and below ``path``, without visiting them one by one."""
 
+    def fingerprint(self, path: str = "/") -> str:
+        """64 hex digits that are equal exactly if ``path`` and all that is there are; a file's own hash.
+
+        Does not visit what is in a directory one by one. Raises `NotFound` if nothing is there.
+        """
+
     def readinto(self, file: FileInfo, buffer: Buffer, offset: int = 0) -> int:
         """Fill ``buffer`` from byte ``offset`` of the file; returns the bytes read, fewer only at its end.
 

@@ -16,6 +16,7 @@ from .cache import Cache
 from .chunking import SMALL, ChunkMap
 from .chunks import ChunkSource
 from .codec import Kind
+from .fingerprint import fingerprint
 from .tree import Item, Load, Node, below, children_prefix, decode_node, find, key_of, path_of, scan, usage
 
 NODE_CACHE = 1024
@@ -76,6 +77,13 @@ class Reader:
         """(files, bytes) at and below ``path``."""
         info = self._existing(path)
         return (1, info.size) if info.type == "file" else usage(self._load, self.root, *below(info.path))
+
+    def fingerprint(self, path: str = "/") -> str:
+        """64 hex digits that are equal exactly if ``path`` and all that is there are."""
+        info = self._existing(path)
+        if info.type == "file":
+            return info.hash
+        return fingerprint(self._load, self.root, *below(info.path)).hex()
 
     def readinto(self, file: FileInfo, buffer: Buffer, offset: int = 0) -> int:
         """Fill ``buffer`` from byte ``offset`` of the file; returns the bytes read."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from jupyter_dvmount.store.embedded import tree
 from jupyter_dvmount.store.embedded.difference import difference
 from jupyter_dvmount.store.embedded.edit import edit
+from jupyter_dvmount.store.embedded.fingerprint import fingerprint
 from jupyter_dvmount.store.embedded.staging import NodeStage, Staging
 from jupyter_dvmount.store.embedded.tree import Item, Node, below, find, key_of, scan, usage
 
@@ -134,3 +135,34 @@ def test_a_directory_emptied_in_the_same_block_gives_way_to_a_file() -> None:
     only = Staging(no_node, None)
     only.set_file("/a", Item(2, bytes(32)))
     assert staging.flush() == only.flush()
+
+
+def inside(items: dict[str, Item], low: str, high: str) -> dict[str, Item]:
+    return {key: item for key, item in items.items() if low <= key < high}
+
+
+@given(TREES, TREES, st.sampled_from(["/", "/a", "/b", "/nothing"]), st.booleans())
+@settings(deadline=None, max_examples=300)
+def test_a_directory_has_the_same_fingerprint_exactly_if_it_has_the_same_contents(
+    one, other, path, same
+) -> None:
+    low, high = below(path)
+    if same:  # whatever is around it
+        other = {key: item for key, item in other.items() if not low <= key < high} | inside(one, low, high)
+    left, right = built(one), built(other)
+    equal = inside(one, low, high) == inside(other, low, high)
+    assert (
+        fingerprint(left[0].load, left[1], low, high) == fingerprint(right[0].load, right[1], low, high)
+    ) is equal
+
+
+def test_a_fingerprint_does_not_visit_everything() -> None:
+    stage, root = built({key_of(f"/d/{number:05d}"): Item(1, bytes(31) + b"1") for number in range(5000)})
+    loaded = set()
+
+    def load(hash_: bytes) -> Node:
+        loaded.add(hash_)
+        return stage.load(hash_)
+
+    fingerprint(load, root, *below("/d"))
+    assert len(loaded) < 100
