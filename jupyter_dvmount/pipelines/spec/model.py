@@ -6,6 +6,7 @@ Each field is described once, in its annotation: the published JSON Schema takes
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -159,6 +160,14 @@ class Input(_Part, frozen=True, kw_only=True):
     def children(self) -> tuple[Input, ...]:
         """The inputs that this one combines."""
         return self.cross or self.union or self.join or self.group
+
+    def leaves(self) -> Iterator[Pfs | Cron]:
+        """The repositories that it reads, in the order in which they are written."""
+        leaf = self.pfs or self.cron
+        if leaf is not None:
+            yield leaf
+        for child in self.children:
+            yield from child.leaves()
 
 
 class ParallelismSpec(_Part, frozen=True, kw_only=True):
