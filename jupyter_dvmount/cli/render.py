@@ -16,6 +16,7 @@ import click
 import msgspec
 
 from jupyter_dvmount.mounting.model import Check, Mount
+from jupyter_dvmount.pipelines.model import Explained
 from jupyter_dvmount.store import Branch, Commit, DiffEntry, FileInfo, Problem, Repo
 
 from .text import one_line
@@ -131,6 +132,12 @@ COLUMNS: dict[type[msgspec.Struct], tuple[Column, ...]] = {
         Column("", lambda c: c.label),
         Column("", lambda c: c.detail),
         Column("", lambda c: f"→ {c.fix}" if c.fix else ""),
+    ),
+    Explained: (
+        Column("PIPELINE", lambda e: e.pipeline),
+        Column("ACTION", lambda e: e.action),
+        Column("DATUM", lambda e: e.datum, human_id),
+        Column("REASON", lambda e: e.reason),
     ),
     Problem: (
         Column("PROBLEM", lambda p: p.code),

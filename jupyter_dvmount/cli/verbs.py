@@ -6,7 +6,7 @@ import logging
 
 import click
 
-from . import branches, commits, completion, doctor, files, get, globs, mounts, put, repos
+from . import branches, commits, completion, doctor, files, get, globs, mounts, pipelines, put, repos
 from .failures import Root
 from .session import Session
 
@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, tuple[click.Command, ...]]] = {
     "get": ("Copy files out of the store.", (get.get,)),
     "copy": ("Copy files within the store.", (files.copy,)),
     "glob": ("List files by a pattern.", (globs.glob,)),
+    "explain": ("Show what a pipeline would do.", (pipelines.explain,)),
     "diff": ("List what changed between two commits.", (files.diff,)),
 }
 PLAIN = (mounts.mount, mounts.unmount, doctor.doctor, doctor.fsck, completion.completion, doctor.version)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from jupyter_dvmount.store.model import FileType
+
+Action = Literal["run", "skip", "gone"]
 
 
 class DatumInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,3 +69,27 @@ class Datum(msgspec.Struct, frozen=True):
     def size(self) -> int:
         """Bytes of all inputs."""
         return sum(each.size for each in self.inputs)
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """What would happen to one datum.
+
+    Parameters
+    ----------
+    pipeline
+        Name of the pipeline.
+    action
+        ``run``, ``skip`` (its results are taken over) or ``gone`` (they no longer belong to the output).
+    datum
+        Its id; of a gone one, the one that it had.
+    reason
+        Why, for people.
+    inputs
+        What it sees, as ``name:/path``.
+    """
+
+    pipeline: str
+    action: Action
+    datum: str
+    reason: str
+    inputs: tuple[str, ...]
