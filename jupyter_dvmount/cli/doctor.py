@@ -1,4 +1,4 @@
-"""``dvmount doctor``, ``fsck`` and ``version``: how things stand."""
+"""``dvmount doctor``, ``fsck``, ``gc`` and ``version``: how things stand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from jupyter_dvmount.store import Problem
 
 from .failures import FAILED
 from .progress import progress_bar
-from .render import Output, output_option, show_list
+from .quantities import DURATION
+from .render import Output, output_option, show_list, show_record
 from .session import Session
 
 
@@ -39,6 +40,32 @@ def fsck(ctx: click.Context, full: bool, output: Output) -> None:
     show_list(problems, Problem, output)
     if problems:
         ctx.exit(FAILED)
+
+
+@click.command()
+@click.option(
+    "--grace",
+    type=DURATION,
+    default="1h",
+    show_default=True,
+    help="How long what no commit needs is kept after it was found, as in 90s, 10m or 1h30m.",
+)
+@output_option
+@click.pass_context
+def gc(ctx: click.Context, grace: float, output: Output) -> None:
+    """Free what no commit needs any more.
+
+    The first run after something was deleted condemns what it held, a run after the grace time removes it.
+    Other programs may read and write meanwhile. A commit that was going to share what a run removes fails and
+    says so; a longer grace time makes that less likely.
+
+    \b
+    dvmount gc
+    dvmount gc --grace 0s        # at once, when nobody else writes
+    """
+    with progress_bar("collecting") as progress:
+        done = ctx.ensure_object(Session).store().gc(grace=grace, progress=progress)
+    show_record(done, output)
 
 
 @click.command()

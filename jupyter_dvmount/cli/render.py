@@ -27,6 +27,8 @@ BATCH = 500
 """Rows of a table laid out together, so that a listing of any length takes bounded memory."""
 ID_DIGITS = 12
 """Digits of a commit id shown to people; any unique prefix names the commit."""
+SIZES = {"size", "condemned_bytes", "removed_bytes", "freed"}
+"""Fields of records that are bytes."""
 DIFF_LETTERS = {"added": "A", "deleted": "D", "changed": "M"}
 
 output_option = click.option(
@@ -187,7 +189,7 @@ def _for_people(output: Output) -> bool:
 def _human_field(name: str, value: Any) -> str:
     if isinstance(value, datetime):
         return human_time(value)
-    return human_size(value) if name == "size" else _exact(value)
+    return human_size(value) if name in SIZES else _exact(value)
 
 
 def _exact(value: Any) -> str:

@@ -32,7 +32,15 @@ VERBS: dict[str, tuple[str, tuple[click.Command, ...]]] = {
     "explain": ("Show what a pipeline would do.", (pipelines.explain,)),
     "diff": ("List what changed between two commits.", (files.diff,)),
 }
-PLAIN = (mounts.mount, mounts.unmount, doctor.doctor, doctor.fsck, completion.completion, doctor.version)
+PLAIN = (
+    mounts.mount,
+    mounts.unmount,
+    doctor.doctor,
+    doctor.fsck,
+    doctor.gc,
+    completion.completion,
+    doctor.version,
+)
 
 
 class _InOrder(Root):

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from jupyter_dvmount.store import Invalid
 from jupyter_dvmount.store.glob import compile_glob, expand
 from jupyter_dvmount.store.uri import check_branch, check_name, check_repo
+from jupyter_dvmount.units import cores, seconds, size
 
 from .cron import next_tick, start_time
 from .fields import Warn
 from .model import Cron, Egress, Input, Notebook, Pfs, PipelineSpec, Resources, Secret, Transform, Trigger
-from .units import cores, seconds, size
 
 RESERVED = frozenset({"out", "PATH", "HOME", "LANG", "TZ", "PFS", "PFS_OUT"})
 """Names that an input cannot have: ``/pfs/out`` is the output, the others are variables of the job."""

@@ -6,8 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from jupyter_dvmount.store import Invalid
-
-from .units import seconds
+from jupyter_dvmount.units import seconds
 
 NEVER = "@never"
 """Expression of an input that ticks only when somebody says so."""

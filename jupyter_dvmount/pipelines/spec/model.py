@@ -13,8 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from jupyter_dvmount.store import DEFAULT_BRANCH
-
-from .units import cores, seconds, size
+from jupyter_dvmount.units import cores, seconds, size
 
 DEFAULT_PROJECT = "default"
 """The project of the repositories whose names have none."""

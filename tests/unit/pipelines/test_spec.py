@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from jupyter_dvmount.pipelines.spec import ParsedSpec, load, parse, parse_value
 from jupyter_dvmount.pipelines.spec import schema as published
 from jupyter_dvmount.pipelines.spec.cron import next_tick, start_time
-from jupyter_dvmount.pipelines.spec.units import cores, seconds, size
 from jupyter_dvmount.store import Invalid
+from jupyter_dvmount.units import cores, seconds, size
 from tests.unit.pipelines.specs import document, pfs, spec
 
 FULL = {

@@ -1,4 +1,4 @@
-"""Durations and quantities as people write them in specs."""
+"""Durations and quantities as people write them in specs and on the command line."""
 
 from __future__ import annotations
 
