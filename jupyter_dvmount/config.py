@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 from pathlib import Path
@@ -76,6 +77,14 @@ def load_config(*, store: str | None = None, root: str | os.PathLike[str] | None
         root=_path(root) or _path(os.environ.get("DVMOUNT_ROOT")) or _path(file.root) or Path.home() / APP,
         stores=file.stores,
     )
+
+
+def author() -> str:
+    """Who makes commits: the login name, or nothing where there is none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def _default_store() -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from jupyter_dvmount.config import author
 from jupyter_dvmount.store import Commit, Location
 
 from .locations import COMMIT, REPO_OR_BRANCH, WRITABLE
 from .render import Output, output_option, show_list, show_record
-from .session import Session, author, pass_session
+from .session import Session, pass_session
 
 
 @click.command("commit")

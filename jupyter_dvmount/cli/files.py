@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 import msgspec
 
+from jupyter_dvmount.config import author
 from jupyter_dvmount.store import DiffEntry, FileInfo, Invalid, Location, NotFound, check_path
 
 from .locations import FILE, typed_path
 from .render import Output, output_option, show_list, show_record
-from .session import Session, author, pass_session
+from .session import Session, pass_session
 
 
 @click.command("file")

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from jupyter_dvmount.config import author
 from jupyter_dvmount.store import CommitWriter, Invalid, Location, Progress, check_path
 
 from .locations import FILE, typed_path
 from .progress import progress_bar
-from .session import Session, author, pass_session
+from .session import Session, pass_session
 from .sources import STDIN, Source, is_url, own_name, source
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -60,11 +59,3 @@ class Session:
 
 
 pass_session = click.make_pass_decorator(Session)
-
-
-def author() -> str:
-    """Who makes commits: the login name, or nothing where there is none, as in some containers."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

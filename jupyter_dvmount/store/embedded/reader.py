@@ -10,6 +10,7 @@ from typing_extensions import Buffer
 
 from jupyter_dvmount.store.base import Corrupt, Invalid, NotFound
 from jupyter_dvmount.store.model import Commit, FileInfo
+from jupyter_dvmount.store.stream import FileStream
 from jupyter_dvmount.store.uri import check_limit
 
 from .cache import Cache
@@ -111,7 +112,9 @@ class Reader:
         info = self._existing(path)
         if info.type != "file":
             raise Invalid(f"{info.path} is a directory", fix="name a file, or list the directory")
-        return cast(BinaryIO, io.BufferedReader(_Stream(self, info), min(_STREAM_BUFFER, max(info.size, 1))))
+        return cast(
+            BinaryIO, io.BufferedReader(FileStream(self, info), min(_STREAM_BUFFER, max(info.size, 1)))
+        )
 
     def _read_large(self, chunks: ChunkMap, target: memoryview, offset: int) -> None:
         index, start = chunks.find(offset)
@@ -146,43 +149,6 @@ class Reader:
                 left -= 1
                 item = Item(leaf.sizes[index], leaf.hash(index))
                 yield file_info(path_of(leaf.keys[index]), item, self.commit.id)
-
-
-class _Stream(io.RawIOBase):
-    """A file of a commit as an unbuffered stream."""
-
-    def __init__(self, reader: Reader, file: FileInfo) -> None:
-        self._reader = reader
-        self._file = file
-        self._offset = 0
-        self.name = file.path
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Buffer) -> int:
-        self._check_open()
-        count = self._reader.readinto(self._file, buffer, self._offset)
-        self._offset += count
-        return count
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._check_open()
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._offset, io.SEEK_END: self._file.size}[whence]
-        if start + offset < 0:
-            raise ValueError(f"negative seek position {start + offset}")
-        self._offset = start + offset
-        return self._offset
-
-    def tell(self) -> int:
-        return self._offset
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise ValueError("I/O operation on closed file")
 
 
 def file_info(path: str, item: Item, commit: str) -> FileInfo:

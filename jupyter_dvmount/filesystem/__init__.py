@@ -1,0 +1,5 @@
+"""``dvm://repo@ref/path`` for everything that opens files through fsspec: pandas, pyarrow, dask, Pillow …"""
+
+from .filesystem import DvmFileSystem
+
+__all__ = ["DvmFileSystem"]
