@@ -17,6 +17,7 @@ import msgspec
 
 from jupyter_dvmount.mounting.model import Check, Mount
 from jupyter_dvmount.pipelines.model import Explained
+from jupyter_dvmount.pipelines.secrets import Secret
 from jupyter_dvmount.store import Branch, Commit, DiffEntry, FileInfo, Problem, Repo
 
 from .text import one_line
@@ -129,6 +130,12 @@ COLUMNS: dict[type[msgspec.Struct], tuple[Column, ...]] = {
         Column("MODE", lambda m: m.mode),
         Column("STATE", mount_state),
     ),
+    Secret: (
+        Column("NAME", lambda s: s.name),
+        Column("KEYS", lambda s: " ".join(s.keys)),
+        Column("CREATED", lambda s: s.created, human_time),
+        Column("VERSION", lambda s: s.version),
+    ),
     Check: (
         Column("", lambda c: c.status),
         Column("", lambda c: c.label),
@@ -199,8 +206,10 @@ def _exact(value: Any) -> str:
         return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, tuple):  # of records, such as a commit's provenance
-        return ", ".join("@".join(msgspec.structs.astuple(each)) for each in value)
+    if isinstance(value, tuple):  # of names, or of records such as a commit's provenance
+        return ", ".join(
+            each if isinstance(each, str) else "@".join(msgspec.structs.astuple(each)) for each in value
+        )
     return str(value)
 
 

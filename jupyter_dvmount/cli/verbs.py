@@ -6,21 +6,24 @@ import logging
 
 import click
 
-from . import branches, commits, completion, doctor, files, get, globs, mounts, pipelines, put, repos
+from . import branches, commits, completion, doctor, files, get, globs, mounts, pipelines, put, repos, secrets
 from .failures import Root
 from .session import Session
 
 VERBS: dict[str, tuple[str, tuple[click.Command, ...]]] = {
-    "create": ("Make a repository or a branch.", (repos.create, branches.create)),
+    "create": ("Make a repository, a branch or a secret.", (repos.create, branches.create, secrets.create)),
     "list": (
-        "List repositories, branches, commits, files or mounts.",
-        (repos.list_, branches.list_, commits.list_, files.list_, mounts.list_),
+        "List repositories, branches, commits, files, mounts or secrets.",
+        (repos.list_, branches.list_, commits.list_, files.list_, mounts.list_, secrets.list_),
     ),
     "inspect": (
-        "Show one repository, branch, commit or file.",
-        (repos.inspect, branches.inspect, commits.inspect, files.inspect),
+        "Show one repository, branch, commit, file or secret.",
+        (repos.inspect, branches.inspect, commits.inspect, files.inspect, secrets.inspect),
     ),
-    "delete": ("Delete a repository, branch or file.", (repos.delete, branches.delete, files.delete)),
+    "delete": (
+        "Delete a repository, branch, file or secret.",
+        (repos.delete, branches.delete, files.delete, secrets.delete),
+    ),
     "start": ("Open a commit.", (commits.start,)),
     "finish": ("Make an open commit visible.", (commits.finish,)),
     "drop": ("Throw an open commit away.", (commits.drop,)),
