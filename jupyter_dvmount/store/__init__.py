@@ -19,6 +19,7 @@ from .base import (
 from .model import (
     DEFAULT_BRANCH,
     DEFAULT_PROJECT,
+    Block,
     Branch,
     Change,
     Collected,
@@ -39,6 +40,7 @@ __all__ = [
     "DEFAULT_BRANCH",
     "DEFAULT_PROJECT",
     "AlreadyExists",
+    "Block",
     "Branch",
     "Change",
     "Collected",

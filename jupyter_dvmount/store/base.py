@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from typing_extensions import Buffer, Self
 
 from .model import (
+    Block,
     Branch,
     Change,
     Collected,
@@ -194,8 +195,23 @@ class CommitReader(Protocol):
             If the stored bytes are not what was written. Wrong bytes are never returned.
         """
 
+    def parts(self, file: FileInfo, offset: int, length: int) -> Iterator[memoryview]:
+        """The bytes that `readinto` would give, in pieces that are not copied and must not be changed."""
+
     def open(self, path: str) -> BinaryIO:
         """The file as a seekable, read-only binary stream."""
+
+    # Entries by number, for those who keep millions of them: 0 is the root, every other entry has one below
+    # 2**44 that stays the same while the reader lives, and may be another one the next time.
+
+    def number(self, path: str) -> int | None:
+        """The number of the entry at ``path``, or None."""
+
+    def numbered(self, number: int) -> FileInfo:
+        """The entry with a number that this reader has given."""
+
+    def blocks(self, path: str = "/") -> Iterator[Block]:
+        """What `list` gives, in columns."""
 
 
 @runtime_checkable

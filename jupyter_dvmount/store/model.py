@@ -233,6 +233,22 @@ class FileInfo(msgspec.Struct, frozen=True, kw_only=True):
         return self.path.rpartition("/")[2]
 
 
+class Block(msgspec.Struct, frozen=True):
+    """Neighbouring entries of one directory, in columns: a millionth record costs what the first one does.
+
+    Parameters
+    ----------
+    first
+        Number of the first entry (`CommitReader.numbered`); the others count on from it.
+    names, sizes
+        By name; the size of a directory is -1.
+    """
+
+    first: int
+    names: list[str]
+    sizes: list[int]
+
+
 class DiffEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One path that differs between two commits; ``old`` or ``new`` is None where it is absent."""
 

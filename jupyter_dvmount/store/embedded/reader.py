@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+import threading
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 from typing_extensions import Buffer
 
-from jupyter_dvmount.store.base import Corrupt, Invalid, NotFound
-from jupyter_dvmount.store.model import Commit, FileInfo
+from jupyter_dvmount.store.base import Corrupt, Invalid, NotFound, Unavailable
+from jupyter_dvmount.store.model import Block, Commit, FileInfo
 from jupyter_dvmount.store.stream import FileStream
 from jupyter_dvmount.store.uri import check_limit
 
 from .cache import Cache
-from .chunking import SMALL, ChunkMap
+from .chunking import SMALL
 from .chunks import ChunkSource
 from .codec import Kind
 from .fingerprint import fingerprint
@@ -23,6 +25,7 @@ from .tree import Item, Load, Node, below, children_prefix, decode_node, find, k
 NODE_CACHE = 1024
 """Default number of tree nodes kept in memory, of about 256 entries and 40 KB each."""
 _STREAM_BUFFER = 1 << 20
+_INDEX_BITS = 20  # of a number; the rest counts leaves
 
 
 class NodeSource:
@@ -35,6 +38,38 @@ class NodeSource:
     def load(self, hash_: bytes) -> Node:
         """The node with a hash."""
         return self._cache.get(hash_, lambda key: decode_node(self._chunks.load(Kind.META, key)))
+
+
+class _Numbers:
+    """Numbers for entries: the leaf, in the order in which leaves were met, and the place in it. Thread-safe.
+
+    A leaf is known by its last key, which costs about a byte for each of its entries.
+    """
+
+    def __init__(self) -> None:
+        self._leaves: list[str] = []
+        self._known: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def first(self, leaf: Node) -> int:
+        """The number of a leaf's first entry."""
+        last = leaf.keys[-1]
+        known = self._known.get(last)
+        if known is None:
+            with self._lock:
+                known = self._known.get(last)
+                if known is None:
+                    _check_leaf(leaf)
+                    self._leaves.append(last)
+                    known = self._known[last] = len(self._leaves) << _INDEX_BITS
+        return known
+
+    def find(self, number: int) -> tuple[str, int]:
+        """(last key of the leaf, place in it)."""
+        leaf = number >> _INDEX_BITS
+        if not 0 < leaf <= len(self._leaves):
+            raise _unnumbered(number)
+        return self._leaves[leaf - 1], number & ((1 << _INDEX_BITS) - 1)
 
 
 class Reader:
@@ -53,6 +88,7 @@ class Reader:
         self.root = root
         self._load = load
         self._chunks = chunks
+        self._numbers = _Numbers()
 
     def lookup(self, path: str) -> FileInfo | None:
         """The entry at ``path``, or None."""
@@ -96,16 +132,32 @@ class Reader:
         count = min(len(target), file.size - offset)
         if count <= 0:
             return 0
+        done = 0
+        for part in self.parts(file, offset, count):
+            target[done : done + len(part)] = part
+            done += len(part)
+        return count
+
+    def parts(self, file: FileInfo, offset: int, length: int) -> Iterator[memoryview]:
+        """The bytes that `readinto` would give, in pieces that are not copied and must not be changed."""
+        stop = min(offset + length, file.size)
+        if offset >= stop:
+            return
         hash_ = bytes.fromhex(file.hash)
         if file.size <= SMALL:
             data = self._chunks.data(hash_)
             _check_size(file, len(data))
-            target[:count] = memoryview(data)[offset : offset + count]
-        else:
-            chunks = self._chunks.chunk_map(hash_)
-            _check_size(file, chunks.ends[-1])
-            self._read_large(chunks, target[:count], offset)
-        return count
+            yield memoryview(data)[offset:stop]
+            return
+        chunks = self._chunks.chunk_map(hash_)
+        _check_size(file, chunks.ends[-1])
+        index, start = chunks.find(offset)
+        left = stop - offset
+        while left:
+            part = memoryview(self._chunks.data(chunks.list.chunk(index)))[start : start + left]
+            left -= len(part)
+            index, start = index + 1, 0
+            yield part
 
     def open(self, path: str) -> BinaryIO:
         """The file as a seekable, read-only binary stream."""
@@ -116,14 +168,47 @@ class Reader:
             BinaryIO, io.BufferedReader(FileStream(self, info), min(_STREAM_BUFFER, max(info.size, 1)))
         )
 
-    def _read_large(self, chunks: ChunkMap, target: memoryview, offset: int) -> None:
-        index, start = chunks.find(offset)
-        done = 0
-        while done < len(target):
-            part = memoryview(self._chunks.data(chunks.list.chunk(index)))[start : start + len(target) - done]
-            target[done : done + len(part)] = part
-            done += len(part)
-            index, start = index + 1, 0
+    def number(self, path: str) -> int | None:
+        """The number of the entry at ``path``, or None."""
+        path = _normal(path)
+        if path == "/":
+            return 0
+        key = key_of(path)
+        leaf = self._leaf(key)
+        if leaf is None:
+            return None
+        index = bisect_left(leaf.keys, key)
+        return self._numbers.first(leaf) + index if leaf.keys[index] == key else None
+
+    def numbered(self, number: int) -> FileInfo:
+        """The entry with a number that this reader has given."""
+        if number == 0:
+            return FileInfo(path="/", type="dir", commit=self.commit.id)
+        key, index = self._numbers.find(number)
+        leaf = self._leaf(key)
+        if leaf is None or index >= len(leaf.keys):
+            raise _unnumbered(number)
+        item = Item(leaf.sizes[index], leaf.hash(index))
+        return file_info(path_of(leaf.keys[index]), item, self.commit.id)
+
+    def blocks(self, path: str = "/") -> Iterator[Block]:
+        """What `list` gives, in columns."""
+        prefix = children_prefix(self._directory(path))
+        cut = len(prefix)
+        for leaf, start, stop in scan(self._load, self.root, prefix, prefix[:-1] + "\1"):
+            names = [key[cut:] for key in leaf.keys[start:stop]]
+            yield Block(self._numbers.first(leaf) + start, names, leaf.sizes[start:stop])
+
+    def _leaf(self, key: str) -> Node | None:
+        """The leaf in which an entry with this key would be."""
+        node = None if self.root is None else self._load(self.root)
+        while node is not None:
+            if not node.keys or node.keys[-1] < key:
+                return None
+            if node.level == 0:
+                return node
+            node = self._load(node.hash(bisect_left(node.keys, key)))
+        return None
 
     def _existing(self, path: str) -> FileInfo:
         info = self.lookup(path)
@@ -161,6 +246,15 @@ def file_info(path: str, item: Item, commit: str) -> FileInfo:
 def _normal(path: str) -> str:
     """A path with one slash in front and none behind; one that cannot exist simply is not found."""
     return "/" + path.strip("/")
+
+
+def _unnumbered(number: int) -> Invalid:
+    return Invalid(f"no entry has number {number}", fix="ask for numbers that this reader has given")
+
+
+def _check_leaf(leaf: Node) -> None:
+    if len(leaf.keys) >> _INDEX_BITS:  # leaves have some 256 entries, unless somebody has sought such names
+        raise Unavailable("a node of the tree is too large to be numbered", fix="rename some of its files")
 
 
 def _check_size(file: FileInfo, size: int) -> None:
