@@ -32,7 +32,7 @@ _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"}
 )
 _DF_PATIENCE = 5.0  # seconds; a network file system whose server is gone answers never
-_PACKAGES = ("jupyter-dvmount", "jupyterlab", "jupyter-server", "mfusepy")
+_PACKAGES = ("jupyter-dvmount", "jupyterlab", "jupyter-server")
 
 
 class _Finding(NamedTuple):

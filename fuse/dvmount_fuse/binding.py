@@ -1,240 +1,261 @@
-"""The one module that knows the FUSE binding: mfusepy, on libfuse 3.
+"""The one module that knows how the kernel asks: FUSE requests, taken from /dev/fuse and answered.
 
-mfusepy's own callbacks answer a directory without attributes and copy every block twice. This subclass
-overrides the raw callbacks: directories are answered with attributes (readdirplus), reads go into the reply
-buffer, OPEN is answered with ENOSYS so that the kernel opens files by itself and keeps their pages, and what
-is known of a commit never expires. The loop has one thread, the main one: under Python's lock more threads
-read no faster, and libfuse's threads would be new to Python with every request, so that no thread-local
-connection to a catalog would survive.
+Why no library stands between: answers have to be possible later than the call and from another thread, or a
+store that does not answer would stop every mount; node ids have to be ours, or memory would grow with every
+name that the kernel keeps; and plain Python on the device is faster than Python behind a C library's
+callbacks (``docs/mount.md``).
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import itertools
 import logging
 import os
-import stat
-from pathlib import Path
-from time import monotonic
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
-from jupyter_dvmount.store import Unavailable
-
-from .activity import Activity
+from . import wire
+from .crew import Crew, Job
 from .filesystem import FileSystem, Node, is_fixed
-from .libfuse import INSTALL, find_library
+from .inhand import InHand
+from .lanes import Lanes
 from .listing import Listing
-
-_library = find_library()
-if _library is None:
-    raise Unavailable("libfuse 3 is not installed", fix=INSTALL)
-os.environ["FUSE_LIBRARY_PATH"] = _library
-import mfusepy  # noqa: E402  the library has to be chosen first
+from .wire import Op
 
 log = logging.getLogger("jupyter_dvmount.fuse")
 
-FOR_EVER = 1e9
-"""Timeout of entries and attributes in the kernel, in seconds."""
-REQUEST = 1 << 20
-"""Largest read that the kernel may send, in bytes."""
+TICK = 0.25
+"""Seconds between two looks for requests that are late."""
 
-_READDIRPLUS = 1  # FUSE_READDIR_PLUS, fuse.h
-_FILL_PLUS = 2  # FUSE_FILL_DIR_PLUS, fuse.h
-_BLOCK = 512  # unit of st_blocks
-_WRITABLE = 0x200  # PyBUF_WRITE, CPython's buffer.h
-_ENOATTR = errno.ENODATA
+Payload = bytes | list[memoryview]
 
-_ANSWERED = ("getattr", "open", "read", "opendir", "readdir", "releasedir", "statfs", "getxattr", "listxattr")
-_REFUSED = (
-    "chmod", "chown", "create", "fallocate", "link", "mkdir", "mknod", "removexattr", "rename", "rmdir",
-    "setxattr", "symlink", "truncate", "unlink", "utimens", "write",
-)  # fmt: skip
-_SUFFIXED = {"chmod", "chown", "rename", "truncate", "utimens"}
-"""Those of them whose methods mfusepy names after the version of libfuse."""
-
-_view = ctypes.pythonapi.PyMemoryView_FromMemory
-_view.restype = ctypes.py_object
-_view.argtypes = [ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int]
-_STAT_SIZE = ctypes.sizeof(mfusepy.c_stat)
+_NOTHING = b""
+_GONE = {errno.ENODEV, errno.EBADF}
+_AGAIN = {errno.EINTR, errno.EAGAIN, errno.ENOENT}  # ENOENT: the request was taken back in this moment
+_XATTR_PREFIX = b"user.dvmount."
 
 
-def serve(filesystem: FileSystem, mountpoint: Path, activity: Activity) -> None:
-    """Mount, and answer the kernel until the mount is gone. Must run in the main thread.
+class _Request(NamedTuple):
+    unique: int
+    node: int
+    body: memoryview
+    """What follows the head; overwritten by the thread's next request."""
+
+
+class Session:
+    """Answers the kernel until the mount is gone.
 
     Parameters
     ----------
     filesystem
         What is shown.
-    mountpoint
-        An existing directory.
-    activity
-        Told when the mount is there and what the loop does.
-
-    Raises
-    ------
-    Unavailable
-        If mounting failed; libfuse has written the reason to standard error.
+    device
+        Descriptor of /dev/fuse, attached to a mountpoint; closed by `run`.
+    in_hand
+        Told what is being done.
     """
-    try:
-        _Fuse(filesystem, mountpoint, activity)
-    except RuntimeError as error:
-        raise Unavailable(f"mounting {mountpoint} failed: libfuse returned {error}") from error
 
-
-def _template(mode: int, links: int) -> Any:
-    """A stat structure with everything that all files, or all directories, have in common."""
-    st = mfusepy.c_stat()
-    st.st_mode, st.st_nlink = mode, links
-    st.st_uid, st.st_gid = os.geteuid(), os.getegid()
-    st.st_blksize = REQUEST  # what `cp` and friends read at once
-    return st
-
-
-def _bytes_in(pointer: Any, size: int) -> memoryview:
-    view: memoryview = _view(ctypes.addressof(pointer.contents), size, _WRITABLE)
-    return view
-
-
-class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
-    """The callbacks; they return a number of bytes, 0, or a negative errno."""
-
-    def __init__(self, filesystem: FileSystem, mountpoint: Path, activity: Activity) -> None:
+    def __init__(self, filesystem: FileSystem, device: int, in_hand: InHand) -> None:
         self._fs = filesystem
-        self._activity = activity
+        self._device = device
+        self._in_hand = in_hand
+        self._crew = Crew(self._next_request, wire.REQUEST_BUFFER)
+        self._lanes = Lanes()
         self._listings: dict[int, Listing] = {}
         self._handles = itertools.count(1)
-        self._file = _template(stat.S_IFREG | 0o444, 1)
-        self._directory = _template(stat.S_IFDIR | 0o555, 1)  # 1 link: "subdirectories are not counted"
-        super().__init__(
-            SimpleNamespace(use_ns=True, **dict.fromkeys((*_ANSWERED, *_REFUSED), True)),
-            os.fspath(mountpoint),
-            foreground=True,
-            nothreads=True,
-            ro=True,
-            default_permissions=True,
-            max_read=REQUEST,
-            fsname="dvmount",
-            subtype="dvmount",
-        )
+        self._calls: dict[int, Callable[[_Request], Payload]] = {
+            Op.INIT: self._init,
+            Op.LOOKUP: self._lookup,
+            Op.GETATTR: self._getattr,
+            Op.OPENDIR: self._opendir,
+            Op.READDIR: self._readdir,
+            Op.READDIRPLUS: self._readdirplus,
+            Op.RELEASEDIR: self._releasedir,
+            Op.STATFS: self._statfs,
+            Op.GETXATTR: self._getxattr,
+            Op.LISTXATTR: self._listxattr,
+            Op.DESTROY: self._destroy,
+        }
 
-    def _wrapper(self, func: Any, *args: Any, **kwargs: Any) -> int:
-        """Run a callback: keep time, and let no exception reach C."""
-        self._activity.since = monotonic()
+    def run(self) -> None:
+        """Serve; returns when the file system has been unmounted. Other threads answer."""
+        self._crew.start()
+        while not self._crew.ended.wait(TICK):
+            for unique, number in self._in_hand.expired():
+                log.error("a request has had no answer for too long and ends with %s", os.strerror(number))
+                self._send(unique, number, _NOTHING)
+        os.close(self._device)
+
+    def _next_request(self, buffer: memoryview) -> Job | None:
+        """Wait for a request; None when there will be none any more."""
+        while True:
+            try:
+                length = os.readv(self._device, [buffer])
+            except OSError as error:
+                if error.errno in _AGAIN:
+                    continue
+                if error.errno not in _GONE:
+                    log.error("reading the kernel's requests failed: %s", error)
+                return None
+            return partial(self._take, buffer[:length])
+
+    def _take(self, message: memoryview) -> None:
+        """Do what a request asks for; nothing that goes wrong may end the thread."""
         try:
-            return func(*args, **kwargs) or 0
-        except OSError as error:
-            return -(error.errno or errno.EIO)
+            self._dispatch(message)
         except Exception:
-            log.exception("%s failed", func)
-            return -errno.EIO
-        finally:
-            self._activity.since = 0.0
+            log.exception("a request failed")
 
-    def init_fuse_3(self, conn: Any, config: Any) -> None:
-        """Called when the kernel has accepted the mount."""
-        settings = config.contents
-        settings.use_ino = 1
-        settings.kernel_cache = 1
-        settings.entry_timeout = settings.attr_timeout = FOR_EVER
-        self._settings = settings  # libfuse's own, which lives as long as the loop
-        conn.contents.max_read = conn.contents.max_readahead = REQUEST
-        self._activity.mounted.set()
+    def _dispatch(self, message: memoryview) -> None:
+        _, op, unique, node, _, _, _, extended, _ = wire.REQUEST_HEAD.unpack_from(message)
+        body = message[wire.REQUEST_HEAD.size : len(message) - 8 * extended]
+        request = _Request(unique, node, body)
+        if op == Op.READ:
+            self._take_read(request)
+        elif op == Op.FORGET:
+            self._fs.release(node, *wire.FORGET_IN.unpack_from(body))
+        elif op == Op.BATCH_FORGET:
+            self._forget_many(body)
+        elif op == Op.INTERRUPT:
+            self._in_hand.interrupt(*wire.INTERRUPT_IN.unpack_from(body))
+        elif op in self._calls:
+            self._in_hand.begin(unique)
+            self._answer(unique, partial(self._calls[op], request))
+        else:  # OPEN among them: the kernel is told once that it need not ask, and keeps the pages
+            self._send(unique, errno.EROFS if op in wire.WRITING else errno.ENOSYS, _NOTHING)
 
-    def _stat(self, node: Node) -> Any:
-        """The node as a C structure that the next call overwrites."""
-        st = self._directory if node.directory else self._file
-        st.st_ino = node.inode
-        st.st_size = node.size
-        st.st_blocks = -(-node.size // _BLOCK)
-        st.st_mtimespec.tv_sec = st.st_ctimespec.tv_sec = st.st_atimespec.tv_sec = node.mtime
-        return st
-
-    def getattr_fuse_3(self, path: bytes, buf: Any, _info: Any) -> int:
-        """Stat."""
-        text = _text(path)
+    def _answer(self, unique: int, call: Callable[[], Payload]) -> None:
+        number = 0
+        payload: Payload = _NOTHING
         try:
-            node = self._fs.node(text)
-        except OSError:
-            # libfuse reads this behind the call, in the same thread: a timeout of its own for each answer
-            self._settings.negative_timeout = FOR_EVER if is_fixed(text) else 0.0
+            payload = call()
+        except OSError as error:
+            number = error.errno or errno.EIO
+        except Exception:
+            log.exception("a request failed")
+            number = errno.EIO
+        if self._in_hand.end(unique):
+            self._send(unique, number, payload)
+
+    def _send(self, unique: int, number: int, payload: Payload) -> None:
+        parts: list[bytes | memoryview] = [payload] if isinstance(payload, bytes) else [*payload]
+        head = wire.answer(unique, sum(map(len, parts)), number)
+        try:
+            os.writev(self._device, [head, *parts])
+        except OSError as error:  # ENOENT: whoever asked is gone
+            if error.errno not in {*_GONE, errno.ENOENT}:
+                log.error("answering the kernel failed: %s", error)
+
+    # names
+
+    def _lookup(self, request: _Request) -> Payload:
+        try:
+            node = self._fs.lookup(request.node, bytes(request.body[:-1]))
+        except OSError as error:
+            if error.errno == errno.ENOENT and is_fixed(request.node):
+                return wire.no_entry()
             raise
-        ctypes.memmove(buf, ctypes.byref(self._stat(node)), _STAT_SIZE)
-        return 0
+        self._fs.hold(node.id)
+        return wire.entry(node)
 
-    def open(self, _path: bytes, _info: Any) -> int:
-        """Tell the kernel once that it need not ask: it then opens and closes by itself and keeps pages."""
-        return -errno.ENOSYS
+    def _getattr(self, request: _Request) -> Payload:
+        return wire.attributes(self._fs.node(request.node))
 
-    def read(self, path: bytes, buf: Any, size: int, offset: int, _info: Any) -> int:
-        """Read straight into libfuse's reply buffer."""
-        return self._fs.read(_text(path), _bytes_in(buf, size), size, offset)
+    def _forget_many(self, body: memoryview) -> None:
+        count, _ = wire.BATCH_FORGET_IN.unpack_from(body)
+        start = wire.BATCH_FORGET_IN.size
+        for node, times in wire.FORGET_ONE.iter_unpack(body[start : start + count * wire.FORGET_ONE.size]):
+            self._fs.release(node, times)
 
-    def opendir(self, path: bytes, info: Any) -> int:
-        """Start a listing; the kernel may keep it if it cannot change."""
-        text = _text(path)
-        node = self._fs.node(text)
+    # directories
+
+    def _opendir(self, request: _Request) -> Payload:
+        node = self._fs.node(request.node)
+        if not node.directory:
+            raise OSError(errno.ENOTDIR, "not a directory")
+        unkept = Node(0, node.inode, True, 0, node.mtime)
         handle = next(self._handles)
-        self._listings[handle] = Listing(lambda: self._fs.entries(text))
-        info.contents.fh = handle
-        info.contents.cache_readdir = info.contents.keep_cache = int(node.tree is not None)
-        return 0
+        dots = [(b".", unkept), (b"..", unkept)]
+        self._listings[handle] = Listing(dots, partial(self._fs.entries, request.node))
+        return wire.open_out(handle, fixed=is_fixed(request.node))
 
-    def readdir_fuse_3(self, _path: bytes, buf: Any, filler: Any, offset: int, info: Any, flags: int) -> int:
-        """Fill entries with attributes, at nonzero offsets: else the kernel looks every name up."""
-        plus = _FILL_PLUS if flags & _READDIRPLUS else 0
-        for position, name, node in self._listings[info.contents.fh].after(offset):
-            if node is None:
-                full = filler(buf, name.encode(), None, position, 0)
-            else:
-                full = filler(buf, name.encode(), self._stat(node), position, plus)
-            if full:
-                break
-        return 0
+    def _readdirplus(self, request: _Request) -> Payload:
+        packed, kept = self._pack(request, wire.direntplus)
+        self._fs.hold(request.node, kept)  # before the answer: the kernel may forget at once
+        return packed
 
-    def releasedir(self, _path: bytes, info: Any) -> int:
-        """End a listing."""
-        self._listings.pop(info.contents.fh, None)
-        return 0
+    def _readdir(self, request: _Request) -> Payload:
+        return self._pack(request, wire.dirent)[0]
 
-    def statfs(self, _path: bytes, buf: Any) -> int:
-        """Nothing is free and nothing is used: the bytes are the store's."""
-        ctypes.memset(buf, 0, ctypes.sizeof(mfusepy.c_statvfs))
-        buf.contents.f_bsize = buf.contents.f_frsize = 4096
-        buf.contents.f_namemax = 255
-        return 0
+    def _pack(self, request: _Request, pack: Callable[[Node, bytes, int], bytes]) -> tuple[bytes, int]:
+        """What fits of a listing, and how many of these entries the kernel will refer to."""
+        handle, offset, room, _ = wire.READ_IN.unpack_from(request.body)
+        packed, kept = [], 0
+        listing = self._listings[handle]
+        with listing.lock:
+            for position, (name, node) in enumerate(listing.after(offset), offset + 1):
+                entry = pack(node, name, position)
+                room -= len(entry)
+                if room < 0:
+                    break
+                packed.append(entry)
+                kept += node.id != 0
+        return b"".join(packed), kept
 
-    def getxattr(self, path: bytes, name: bytes, buf: Any, size: int, *_rest: Any) -> int:
-        """One of `FileSystem.attributes`."""
-        value = self._fs.attributes(_text(path)).get(name.decode(errors="replace")) if _ours(name) else None
-        return -_ENOATTR if value is None else _reply(value, buf, size)
+    def _releasedir(self, request: _Request) -> Payload:
+        self._listings.pop(wire.HANDLE_IN.unpack_from(request.body)[0], None)
+        return _NOTHING
 
-    def listxattr(self, path: bytes, buf: Any, size: int) -> int:
-        """Names of `FileSystem.attributes`."""
-        return _reply(b"".join(key.encode() + b"\0" for key in self._fs.attributes(_text(path))), buf, size)
+    # contents
 
-    def _refuse(self, *_args: Any) -> int:
-        return -errno.EROFS
+    def _take_read(self, request: _Request) -> None:
+        """Read in the lane of the store, perhaps later and in another thread."""
+        unique, node = request.unique, request.node
+        _, offset, size, _ = wire.READ_IN.unpack_from(request.body)
+        self._in_hand.begin(unique)
+        self._lanes.run(self._fs.store_of(node), partial(self._read, unique, node, offset, size))
+
+    def _read(self, unique: int, node: int, offset: int, size: int) -> None:
+        if self._in_hand.waits(unique):
+            self._answer(unique, partial(self._fs.read, node, offset, size))
+
+    # the rest
+
+    def _init(self, request: _Request) -> Payload:
+        major, minor, readahead, offered = wire.INIT_IN.unpack_from(request.body)
+        if (major, minor) < (wire.MAJOR, wire.MINOR):
+            log.error("the kernel speaks FUSE %d.%d; 7.31 (Linux 5.4) is needed", major, minor)
+            raise OSError(errno.EPROTO, "kernel too old")
+        self._in_hand.mounted.set()
+        return wire.init_out(minor, readahead, offered)
+
+    def _statfs(self, _request: _Request) -> Payload:
+        return wire.statfs()
+
+    def _getxattr(self, request: _Request) -> Payload:
+        room, _ = wire.GETXATTR_IN.unpack_from(request.body)
+        name = bytes(request.body[wire.GETXATTR_IN.size : -1])
+        if name.startswith(_XATTR_PREFIX):
+            value = self._fs.attributes(request.node).get(name.decode(errors="replace"))
+            if value is not None:
+                return _fitting(value, room)
+        raise OSError(errno.ENODATA, "no such attribute")
+
+    def _listxattr(self, request: _Request) -> Payload:
+        room, _ = wire.GETXATTR_IN.unpack_from(request.body)
+        names = self._fs.attributes(request.node)
+        return _fitting(b"".join(name.encode() + b"\0" for name in names), room)
+
+    def _destroy(self, _request: _Request) -> Payload:
+        return _NOTHING
 
 
-for _name in _REFUSED:
-    setattr(_Fuse, f"{_name}_fuse_3" if _name in _SUFFIXED else _name, _Fuse._refuse)
-
-
-def _text(path: bytes) -> str:
-    return path.decode(errors="surrogateescape")
-
-
-def _ours(name: bytes) -> bool:
-    return name.startswith(b"user.dvmount.")
-
-
-def _reply(value: bytes, buf: Any, size: int) -> int:
-    """Answer as xattr calls do: the length alone if the buffer has size 0, ERANGE if it is too small."""
-    if size and size < len(value):
-        return -errno.ERANGE
-    if size and value:
-        _bytes_in(buf, len(value))[:] = value
-    return len(value)
+def _fitting(value: bytes, room: int) -> bytes:
+    """Answer as xattr calls do: the size alone if there is no room, ERANGE if there is too little."""
+    if not room:
+        return wire.xattr_size(len(value))
+    if room < len(value):
+        raise OSError(errno.ERANGE, "too little room")
+    return value

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 from jupyter_dvmount.store import Unavailable
 
+from .device import HELPER, detach
+
 log = logging.getLogger("jupyter_dvmount.fuse")
 
-FUSERMOUNT = "fusermount3"
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _TRIES = 16  # more mounts on top of each other than any accident makes
 
@@ -38,26 +37,17 @@ def clean(mountpoint: Path) -> None:
     Unavailable
         If it is still mounted afterwards.
     """
+    why = ""
     for _ in range(_TRIES):
         if mounted_device(mountpoint) is None:
             return
         log.info("unmounting %s", mountpoint)
-        for command in _commands(mountpoint):
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-            if done.returncode == 0:
-                break
-            log.warning("%s failed: %s", command[0], done.stderr.strip())
-        else:
+        why = detach(mountpoint)
+        if why:
+            log.warning("unmounting %s failed: %s", mountpoint, why)
             break
     if mounted_device(mountpoint) is not None:
-        raise Unavailable(f"cannot unmount {mountpoint}", fix=f"fusermount3 -u -z {mountpoint}")
-
-
-def _commands(mountpoint: Path) -> list[list[str]]:
-    commands = [["fusermount3", "-u", "-z", "--", str(mountpoint)]] if shutil.which(FUSERMOUNT) else []
-    if os.geteuid() == 0:
-        commands.append(["umount", "-l", "--", str(mountpoint)])
-    return commands
+        raise Unavailable(f"cannot unmount {mountpoint}: {why}", fix=f"{HELPER} -u -z {mountpoint}")
 
 
 def widen_readahead(mountpoint: Path, size: int) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from threading import Lock
 
 from .filesystem import Node
 
-Entry = tuple[str, Node | None]
+Entry = tuple[bytes, Node]
 
 
 class Listing:
@@ -15,6 +16,8 @@ class Listing:
 
     Parameters
     ----------
+    dots
+        The entries for the directory itself and the one above.
     source
         Starts the listing anew.
 
@@ -24,7 +27,10 @@ class Listing:
     entry is held. An earlier offset (``rewinddir``, ``seekdir``) starts the listing again.
     """
 
-    def __init__(self, source: Callable[[], Iterator[tuple[str, Node]]]) -> None:
+    def __init__(self, dots: list[Entry], source: Callable[[], Iterator[Entry]]) -> None:
+        self.lock = Lock()
+        """To be held while entries are taken: threads may share an open directory."""
+        self._dots = dots
         self._source = source
         self._restart()
 
@@ -34,12 +40,11 @@ class Listing:
         self._start = 0
 
     def _all(self) -> Iterator[Entry]:
-        yield ".", None
-        yield "..", None
+        yield from self._dots
         yield from self._source()
 
-    def after(self, offset: int) -> Iterator[tuple[int, str, Node | None]]:
-        """(offset behind the entry, name, node) of the entries from ``offset`` on."""
+    def after(self, offset: int) -> Iterator[Entry]:
+        """The entries from ``offset`` on."""
         if offset < self._start:
             self._restart()
         for _ in range(offset - self._start):
@@ -48,8 +53,7 @@ class Listing:
             elif next(self._rest, None) is None:
                 return
             self._start += 1
-        for position, (name, node) in enumerate(self._ahead, offset + 1):
-            yield position, name, node
-        for name, node in self._rest:
-            self._ahead.append((name, node))
-            yield offset + len(self._ahead), name, node
+        yield from self._ahead
+        for entry in self._rest:
+            self._ahead.append(entry)
+            yield entry

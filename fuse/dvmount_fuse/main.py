@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from threading import Thread, get_ident, main_thread
+from threading import Thread
 
 from filelock import FileLock, Timeout
 
 from jupyter_dvmount.store import StoreError
 
-from .activity import Activity
+from .binding import Session
 from .control import Answer, Done, Ping, Request, Resolve, Server, Status
+from .device import attach
 from .endpoint import clean, widen_readahead
 from .filesystem import FileSystem
+from .inhand import DEADLINE, InHand
 from .layout import State, write_atomically
 from .stores import Stores
 
@@ -26,8 +30,11 @@ log = logging.getLogger("jupyter_dvmount.fuse")
 
 READ_AHEAD = 1 << 20
 """Bytes that the kernel reads ahead of a sequential reader, where that may be set."""
+DEADLINE_VARIABLE = "DVMOUNT_READ_TIMEOUT"
+"""Seconds that a read may take; `DEADLINE` if not set."""
 LOCK_PATIENCE = 5.0
 """Seconds that a dying predecessor gets to let go of its lock."""
+_ARENA_MAX = -8  # M_ARENA_MAX, glibc's malloc.h
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,11 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
         level=logging.DEBUG if options.debug else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    _bound_heaps()
     state = State(options.state.absolute())
     try:
         state.prepare()
         with FileLock(state.run / "daemon.lock", timeout=LOCK_PATIENCE):
-            _serve(state)
+            _serve(state, options.deadline)
     except Timeout:
         log.error("another daemon serves %s", state.path)
         return 3
@@ -64,23 +72,36 @@ def _parser() -> argparse.ArgumentParser:
         "It stays in the foreground; `dvmount mount` starts and watches it by itself.",
     )
     parser.add_argument("--state", type=Path, required=True, help="state directory of the mount manager")
+    parser.add_argument(
+        "--deadline",
+        type=float,
+        default=float(os.environ.get(DEADLINE_VARIABLE) or DEADLINE),
+        help="seconds after which a read that a store has not answered is an error",
+    )
     parser.add_argument("--debug", action="store_true", help="log more")
     parser.add_argument("--version", action="version", version=version("jupyter-dvmount"))
     return parser
 
 
-def _serve(state: State) -> None:
-    from .binding import serve  # it needs libfuse, and the command line should work without
+def _bound_heaps() -> None:
+    """Have glibc keep one heap for all threads: what each would hold back for itself is never given back."""
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
+
+def _serve(state: State, deadline: float) -> None:
     write_atomically(state.run / "daemon.pid", str(os.getpid()).encode(), state.tmp)
-    clean(state.fs)
     stores = Stores(state)
-    daemon = Daemon(state, FileSystem(stores), Activity())
+    daemon = Daemon(state, FileSystem(stores), InHand(deadline))
     server = Server(state.socket, daemon.answer)
+    clean(state.fs)  # at the last moment: until then whoever looks gets an error, not an empty directory
+    session = Session(daemon.filesystem, attach(state.fs), daemon.in_hand)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: daemon.unmount())
     server.start()
     Thread(target=daemon.widen_readahead, name="readahead", daemon=True).start()
     try:
-        serve(daemon.filesystem, state.fs, daemon.activity)
+        session.run()
     finally:
         state.socket.unlink(missing_ok=True)
         server.shutdown()
@@ -93,14 +114,14 @@ class Daemon:
 
     Parameters
     ----------
-    state, filesystem, activity
-        What it serves, and what its FUSE loop is doing.
+    state, filesystem, in_hand
+        What it serves, and what its threads are doing.
     """
 
-    def __init__(self, state: State, filesystem: FileSystem, activity: Activity) -> None:
+    def __init__(self, state: State, filesystem: FileSystem, in_hand: InHand) -> None:
         self.state = state
         self.filesystem = filesystem
-        self.activity = activity
+        self.in_hand = in_hand
 
     def answer(self, request: Request) -> Answer:
         """Answer one request; raises `StoreError` where a commit cannot be shown."""
@@ -109,25 +130,27 @@ class Daemon:
         if isinstance(request, Resolve):
             self.filesystem.tree(request.store, request.directory)
             return Done()
-        signal.pthread_kill(
-            main_thread().ident or get_ident(), signal.SIGTERM
-        )  # libfuse's handler ends the loop
+        self.unmount()
         return Done()
+
+    def unmount(self) -> None:
+        """Take the mount away, which ends the session."""
+        Thread(target=clean, args=(self.state.fs,), name="unmount", daemon=True).start()
 
     def _status(self) -> Status:
         return Status(
             pid=os.getpid(),
             version=version("jupyter-dvmount"),
             mountpoint=str(self.state.fs),
-            mounted=self.activity.mounted.is_set(),
+            mounted=self.in_hand.mounted.is_set(),
             commits=self.filesystem.open_commits,
             rss=_resident(),
-            busy=self.activity.busy(),
+            busy=self.in_hand.busy(),
         )
 
     def widen_readahead(self) -> None:
         """Raise the kernel's read-ahead once the mount is there."""
-        self.activity.mounted.wait()
+        self.in_hand.mounted.wait()
         widen_readahead(self.state.fs, READ_AHEAD)
 
 

@@ -107,8 +107,7 @@ class Keeper:
         return True
 
     def _start(self) -> None:
-        self._end_predecessor()
-        clean(self._state.fs)
+        self._end_predecessor()  # the dead endpoint stays: its errors are better than an empty directory
         with open_log(self._state.run / "daemon.log") as output:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "dvmount_fuse.main", "--state", os.fspath(self._state.path)],

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from dvmount_fuse.endpoint import FUSERMOUNT
-from dvmount_fuse.libfuse import INSTALL, find_library
+from dvmount_fuse.device import DEVICE, HELPER, INSTALL
 from jupyter_dvmount.store import Invalid, Unavailable
 
 from .model import Check, MountMode
@@ -19,7 +18,6 @@ from .model import Check, MountMode
 MODE_VARIABLE = "DVMOUNT_MODE"
 """``auto`` (default), ``fuse`` (an error where FUSE does not work) or ``checkout`` (always copy)."""
 
-DEVICE = Path("/dev/fuse")
 _SYS_ADMIN = 1 << 21  # CAP_SYS_ADMIN, linux/capability.h
 _CONTAINER = "start the container with --device /dev/fuse --cap-add SYS_ADMIN"
 
@@ -40,7 +38,7 @@ def fuse_support() -> Support:
     """Find out whether this process can mount with FUSE."""
     if sys.platform != "linux":
         return Support(why=f"FUSE mounts are not supported on {sys.platform}", fix="use Linux")
-    return _device() or _library() or _privilege() or Support()
+    return _device() or _privilege() or Support()
 
 
 def _device() -> Support | None:
@@ -56,10 +54,6 @@ def _device() -> Support | None:
     return None
 
 
-def _library() -> Support | None:
-    return None if find_library() else Support(why="libfuse 3 is not installed", fix=INSTALL)
-
-
 def _privilege() -> Support | None:
     """Root needs CAP_SYS_ADMIN (containers take it away), everybody else a helper with the setuid bit."""
     process = _process()
@@ -67,9 +61,9 @@ def _privilege() -> Support | None:
         if int(process["CapEff"], 16) & _SYS_ADMIN:
             return None
         return Support(why="mounting is forbidden in this container", fix=_CONTAINER)
-    helper = shutil.which(FUSERMOUNT)
+    helper = shutil.which(HELPER)
     if helper is None:
-        return Support(why=f"there is no {FUSERMOUNT} on the PATH", fix=INSTALL)
+        return Support(why=f"there is no {HELPER} on the PATH", fix=INSTALL)
     status = Path(helper).stat()
     if not (status.st_mode & stat.S_ISUID and status.st_uid == 0):
         return Support(why=f"{helper} has lost its setuid bit", fix=f"sudo chmod u+s {helper}")

@@ -66,7 +66,6 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
         "jupyter_server",
         "boto3",
         "wandb",
-        "mfusepy",
         "urllib.request",
         "asyncio",
     }

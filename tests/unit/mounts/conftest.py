@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from pathlib import PurePosixPath
 
 import pytest
 
 from dvmount_fuse.filesystem import FileSystem
-from jupyter_dvmount.store import Commit, Corrupt, FileInfo, NotFound
+from jupyter_dvmount.store import Block, Commit, Corrupt, FileInfo, NotFound
 
 COMMIT = "0123456789abcdef" * 2
 STORE = "s1"
@@ -35,22 +36,35 @@ class MemoryReader:
             FileInfo(path=path, type="dir") if any(name.startswith(prefix) for name in self.files) else None
         )
 
-    def list(self, path: str = "/", *, after: str = "", limit: int | None = None) -> Iterator[FileInfo]:
-        prefix = path.rstrip("/") + "/"
-        names = {name[len(prefix) :].split("/")[0] for name in self.files if name.startswith(prefix)}
-        for name in sorted(names):
-            found = self.lookup(prefix + name)
-            assert found is not None
-            yield found
+    def number(self, path: str) -> int | None:
+        paths = self.paths()
+        return paths.index(path) if path in paths else None
 
-    def readinto(self, file: FileInfo, buffer: memoryview, offset: int = 0) -> int:
+    def numbered(self, number: int) -> FileInfo:
+        found = self.lookup(self.paths()[number])
+        assert found is not None
+        return found
+
+    def paths(self) -> list[str]:
+        """Everything there is, in the order of the numbers: a directory's children next to each other."""
+        above = {str(parent) for path in self.files for parent in PurePosixPath(path).parents}
+        return sorted({*self.files, *above}, key=lambda path: (path.rpartition("/")[0], path))
+
+    def blocks(self, path: str = "/") -> Iterator[Block]:
+        prefix = path.rstrip("/")
+        names = [name for name in self.paths() if name != "/" and name.rpartition("/")[0] == prefix]
+        for start in range(0, len(names), 3):
+            part = names[start : start + 3]
+            sizes = [len(self.files[name]) if name in self.files else -1 for name in part]
+            yield Block(self.paths().index(part[0]), [name.rpartition("/")[2] for name in part], sizes)
+
+    def parts(self, file: FileInfo, offset: int, length: int) -> Iterator[memoryview]:
         if file.path in self.broken:
             raise Corrupt("bad chunk")
-        data = self.files[file.path][offset : offset + len(buffer)]
+        data = self.files[file.path][offset : offset + length]
         if file.path in self.short:
             data = data[:-1]
-        buffer[: len(data)] = data
-        return len(data)
+        yield from (memoryview(data)[start : start + 2] for start in range(0, len(data), 2))
 
 
 class MemoryStores:

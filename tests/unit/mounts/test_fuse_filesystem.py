@@ -4,16 +4,32 @@ import errno
 
 import pytest
 
+from dvmount_fuse.filesystem import ROOT as ROOT_ID
 from dvmount_fuse.filesystem import FileSystem, is_fixed
 
 COMMIT = "0123456789abcdef" * 2
 ROOT = f"/s1/team~images@{COMMIT}"
 
 
+def at(filesystem, path):
+    """The id of what is at a path, as the kernel finds it: name by name."""
+    found = ROOT_ID
+    for name in filter(None, path.split("/")):
+        found = filesystem.lookup(found, name.encode()).id
+        filesystem.hold(found)
+    return found
+
+
+def node(filesystem, path):
+    return filesystem.node(at(filesystem, path))
+
+
+def entries(filesystem, path):
+    return filesystem.entries(at(filesystem, path))
+
+
 def read(filesystem, path, length=100, offset=0):
-    buffer = bytearray(length)
-    got = filesystem.read(path, memoryview(buffer), length, offset)
-    return bytes(buffer[:got])
+    return b"".join(filesystem.read(at(filesystem, path), offset, length))
 
 
 def error_of(call, *args):
@@ -42,13 +58,13 @@ def test_a_file_reads_as_it_was_put(filesystem):
     ],
 )
 def test_what_is_not_there_is_enoent(filesystem, path):
-    assert error_of(filesystem.node, path) == errno.ENOENT
+    assert error_of(at, filesystem, path) == errno.ENOENT
 
 
 def test_a_file_is_no_directory_and_a_directory_is_no_file(filesystem):
     assert error_of(read, filesystem, f"{ROOT}/deep") == errno.EISDIR
     assert error_of(read, filesystem, ROOT) == errno.EISDIR
-    assert error_of(list, filesystem.entries(f"{ROOT}/a.txt")) == errno.ENOTDIR
+    assert error_of(list, entries(filesystem, f"{ROOT}/a.txt")) == errno.ENOTDIR
 
 
 def test_corrupt_bytes_are_an_io_error_logged_with_their_path(filesystem, reader, caplog):
@@ -64,46 +80,62 @@ def test_a_short_read_is_an_error_and_never_zeros(filesystem, reader):
 
 
 def test_a_listing_tells_names_types_and_sizes(filesystem):
-    listed = {name: (node.directory, node.size) for name, node in filesystem.entries(ROOT)}
-    assert listed == {"a.txt": (False, 5), "deep": (True, 0), "empty": (False, 0)}
-    assert [name for name, _ in filesystem.entries("/")] == ["s1"]
-    assert [name for name, _ in filesystem.entries("/s1")] == [ROOT.rpartition("/")[2]]
+    listed = {name: (found.directory, found.size) for name, found in entries(filesystem, ROOT)}
+    assert listed == {b"a.txt": (False, 5), b"deep": (True, 0), b"empty": (False, 0)}
+    assert [name for name, _ in entries(filesystem, "/")] == [b"s1"]
+    assert [name for name, _ in entries(filesystem, "/s1")] == [ROOT.rpartition("/")[2].encode()]
 
 
 def test_the_same_commit_looks_the_same_in_another_daemon(filesystem, stores):
     again = FileSystem(stores)
     for path in (ROOT, f"{ROOT}/a.txt", f"{ROOT}/deep/er/b.bin"):
-        one, other = filesystem.node(path), again.node(path)
+        one, other = node(filesystem, path), node(again, path)
         assert (one.inode, one.mtime, one.size) == (other.inode, other.mtime, other.size)
-    inodes = {node.inode for _, node in filesystem.entries(ROOT)}
+    inodes = {found.inode for _, found in entries(filesystem, ROOT)}
     assert len(inodes) == 3
 
 
-def test_an_inode_is_the_same_by_lookup_and_by_listing(filesystem, stores):
-    listed = {name: node.inode for name, node in filesystem.entries(ROOT)}
+def test_a_node_is_the_same_by_lookup_and_by_listing(filesystem, stores):
+    listed = dict(entries(filesystem, ROOT))
+    for name, found in listed.items():
+        looked_up = filesystem.lookup(at(filesystem, ROOT), name)
+        assert (looked_up.id, looked_up.inode, looked_up.size) == (found.id, found.inode, found.size)
     fresh = FileSystem(stores)
-    assert listed == {name: fresh.node(f"{ROOT}/{name}").inode for name in listed}
+    assert {n: f.inode for n, f in listed.items()} == {n: f.inode for n, f in entries(fresh, ROOT)}
 
 
-def test_only_names_below_a_commit_may_be_remembered_as_missing():
-    assert not is_fixed("/")
-    assert not is_fixed("/s1")
-    assert not is_fixed(ROOT)
-    assert is_fixed(f"{ROOT}/anything")
+def test_only_names_below_a_commit_may_be_remembered_as_missing(filesystem):
+    assert not is_fixed(ROOT_ID)
+    assert not is_fixed(at(filesystem, "/s1"))
+    assert is_fixed(at(filesystem, ROOT))
+    assert is_fixed(at(filesystem, f"{ROOT}/a.txt"))
 
 
-def test_caches_stay_within_their_bounds(stores, reader):
-    reader.files.update({f"/many/{number:05}": b"x" for number in range(5000)})
-    filesystem = FileSystem(stores, nodes=100)
-    assert sum(1 for _ in filesystem.entries(f"{ROOT}/many")) == 5000
-    assert len(filesystem._nodes) <= 100
-    assert read(filesystem, f"{ROOT}/many/00000") == b"x"
+def test_a_name_that_is_no_text_does_not_exist(filesystem):
+    for parent in ("/", "/s1", ROOT):
+        assert error_of(filesystem.lookup, at(filesystem, parent), b"\xff\xfe") == errno.ENOENT
+
+
+def test_readers_that_the_kernel_has_forgotten_are_let_go_and_no_others(stores, monkeypatch):
+    monkeypatch.setattr(stores, "read", lambda store, repo, commit: stores.reader)
+    filesystem = FileSystem(stores, commits=3)
+    directories = [f"/s1/team~images@{number:032x}" for number in range(10)]
+    held = at(filesystem, f"{directories[0]}/a.txt")
+    for directory in directories:
+        found = at(filesystem, directory)
+        filesystem.release(found, 1)
+    assert filesystem.open_commits <= 3
+    assert b"".join(filesystem.read(held, 0, 5)) == b"alpha"
+    filesystem.release(held, 2)  # the directory and the file
+    for directory in directories[1:5]:
+        filesystem.release(at(filesystem, directory), 1)
+    assert error_of(filesystem.read, held, 0, 5) == errno.ESTALE
 
 
 def test_extended_attributes_tell_where_a_file_comes_from(filesystem):
-    attributes = filesystem.attributes(f"{ROOT}/a.txt")
+    attributes = filesystem.attributes(at(filesystem, f"{ROOT}/a.txt"))
     assert attributes["user.dvmount.commit"] == COMMIT.encode()
     assert attributes["user.dvmount.repo"] == b"team/images"
     assert attributes["user.dvmount.path"] == b"/a.txt"
     assert attributes["user.dvmount.hash"] == b"ab" * 32
-    assert filesystem.attributes("/s1") == {}
+    assert filesystem.attributes(at(filesystem, "/s1")) == {}

@@ -17,7 +17,6 @@ def _device(tmp_path, monkeypatch):
     """A /dev/fuse that opens and a process that may mount, whatever runs the tests."""
     (tmp_path / "fuse").touch()
     monkeypatch.setattr(support, "DEVICE", tmp_path / "fuse")
-    monkeypatch.setattr(support, "find_library", lambda: "libfuse3.so.3")
     monkeypatch.setattr(support, "_process", lambda: CAPABLE)
     monkeypatch.setattr(support.os, "geteuid", lambda: 0)
     monkeypatch.delenv(support.MODE_VARIABLE, raising=False)
@@ -39,14 +38,10 @@ def test_fuse_is_used_where_it_works():
     assert not support.check().fix
 
 
-@pytest.mark.parametrize(
-    ("what", "word"), [("device", "no /dev/fuse"), ("library", "libfuse 3"), ("capability", "forbidden")]
-)
+@pytest.mark.parametrize(("what", "word"), [("device", "no /dev/fuse"), ("capability", "forbidden")])
 def test_what_is_missing_is_named_with_the_line_that_mends_it(monkeypatch, what, word):
     if what == "device":
         monkeypatch.setattr(support, "DEVICE", Path("/nonexistent/fuse"))
-    elif what == "library":
-        monkeypatch.setattr(support, "find_library", lambda: None)
     else:
         monkeypatch.setattr(support, "_process", lambda: POWERLESS)
     check = support.check()
