@@ -7,7 +7,7 @@ from importlib.metadata import version as installed
 import click
 
 from jupyter_dvmount.mounting.model import Check
-from jupyter_dvmount.store import Problem
+from jupyter_dvmount.store import Problem, rebuild_store
 
 from .failures import FAILED
 from .progress import progress_bar
@@ -31,12 +31,22 @@ def doctor(ctx: click.Context, output: Output) -> None:
 
 @click.command()
 @click.option("--full", is_flag=True, help="Read every stored byte again instead of the tables only.")
+@click.option("--rebuild", is_flag=True, help="First make the tables anew from the stored data alone.")
 @output_option
 @click.pass_context
-def fsck(ctx: click.Context, full: bool, output: Output) -> None:
-    """Check the store; list what is lost. Fails if there is anything."""
+def fsck(ctx: click.Context, full: bool, rebuild: bool, output: Output) -> None:
+    """Check the store; list what is lost. Fails if there is anything.
+
+    --rebuild is for a store whose catalog is lost or damaged: repositories, branches and commits come from
+    the journal, contents from the packs. End the programs that use the store first. The old catalog is kept.
+    """
+    session = ctx.ensure_object(Session)
+    problems: list[Problem] = []
+    if rebuild:
+        with progress_bar("rebuilding") as progress:
+            problems += rebuild_store(session.config.store, progress=progress)
     with progress_bar("checking") as progress:
-        problems = list(ctx.ensure_object(Session).store().fsck(full=full, progress=progress))
+        problems += session.store().fsck(full=full, progress=progress)
     show_list(problems, Problem, output)
     if problems:
         ctx.exit(FAILED)

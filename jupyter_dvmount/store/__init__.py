@@ -15,6 +15,7 @@ from .base import (
     Unavailable,
     VersionStore,
     open_store,
+    rebuild_store,
 )
 from .model import (
     DEFAULT_BRANCH,
@@ -70,4 +71,5 @@ __all__ = [
     "check_path",
     "open_store",
     "parse",
+    "rebuild_store",
 ]

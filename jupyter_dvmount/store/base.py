@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
 from os import PathLike
 from types import TracebackType
-from typing import BinaryIO, ClassVar, Protocol, runtime_checkable
+from typing import Any, BinaryIO, ClassVar, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from typing_extensions import Buffer, Self
@@ -39,6 +39,7 @@ Progress = Callable[[int, int], None]
 """Called with (files, bytes) done so far by an operation that may take long; may raise to cancel."""
 
 ENTRY_POINTS = "jupyter_dvmount.stores"
+REBUILDERS = "jupyter_dvmount.rebuilders"
 
 
 class StoreError(Exception):
@@ -438,13 +439,47 @@ def open_store(url: str, *, create: bool = True) -> VersionStore:
     Engines are entry points of the group ``jupyter_dvmount.stores``, named by URL scheme, each a
     callable ``(url, create) -> VersionStore``.
     """
+    store: VersionStore = _engine(ENTRY_POINTS, url)(url, create=create)
+    return store
+
+
+def rebuild_store(url: str, *, progress: Progress | None = None) -> Iterator[Problem]:
+    """Make what a store knows of itself anew from its stored data alone.
+
+    Parameters
+    ----------
+    url
+        As for `open_store`. Nobody should be using the store; those who do have to open it again.
+    progress
+        Called with (packs, bytes) seen so far.
+
+    Yields
+    ------
+    Problem
+        What cannot be recovered.
+
+    Raises
+    ------
+    Invalid
+        If no engine serves the scheme, or it cannot do this.
+    StoreError
+        If the store cannot be reached or holds too little. Nothing is changed then.
+
+    Notes
+    -----
+    What can do it are entry points of the group ``jupyter_dvmount.rebuilders``, named by URL scheme.
+    """
+    problems: Iterator[Problem] = _engine(REBUILDERS, url)(url, progress=progress)
+    return problems
+
+
+def _engine(group: str, url: str) -> Any:
     scheme = urlsplit(url).scheme
-    found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    found = {point.name: point for point in entry_points(group=group)}
     if scheme not in found:
         known = ", ".join(sorted(found)) or "none"
         raise Invalid(
             f"no version store for URL {url!r}: scheme {scheme or '(missing)'!r} is not known",
             fix=f"use one of these schemes: {known}; for a directory write file:///path/to/it",
         )
-    store: VersionStore = found[scheme].load()(url, create=create)
-    return store
+    return found[scheme].load()

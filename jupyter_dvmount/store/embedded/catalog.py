@@ -36,6 +36,7 @@ class Catalog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._inode = 0
         self._journal = "DELETE" if is_on_network(path) else "WAL"
         self._engine = create_engine(
             f"sqlite:///{path}",
@@ -142,10 +143,13 @@ class Catalog:
     def _check_open(self) -> None:
         if self._closed:
             raise Unavailable("the store is closed", fix="open it again")
+        if self._inode and self._inode != _inode(self._path):
+            raise Unavailable("the catalog of the store has been replaced", fix="open the store again")
 
     def _configure(self, connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
         connection.execute(f"PRAGMA journal_mode = {self._journal}")
         connection.execute("PRAGMA synchronous = FULL")
+        self._inode = self._inode or _inode(self._path)
 
 
 class _Reader(sqlite3.Connection):
@@ -154,6 +158,13 @@ class _Reader(sqlite3.Connection):
     def __del__(self) -> None:
         with suppress(sqlite3.ProgrammingError):  # it could not be opened
             self.close()
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return -1
 
 
 def _begin(connection: Connection) -> None:

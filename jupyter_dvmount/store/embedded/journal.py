@@ -16,7 +16,7 @@ import msgspec
 import zstandard
 from sqlalchemy import Connection, delete, func, insert, select
 
-from jupyter_dvmount.store.base import StoreError
+from jupyter_dvmount.store.base import Corrupt, StoreError
 
 from . import feed, images
 from .blobs.base import Blobs
@@ -134,7 +134,7 @@ def read_journal(blobs: Blobs) -> Iterator[Image]:
     wholes = [index for index, name in enumerate(names) if name.endswith(_WHOLE)]
     seen = -1
     for name in names[wholes[-1] if wholes else 0 :]:
-        read = list(_decode(blobs.load(name)))
+        read = _decode(name, blobs.load(name))
         yield from (image for image in read if image.seq > seen)
         seen = max([seen, *(image.seq for image in read)])
 
@@ -147,6 +147,9 @@ def _lines(told: Iterable[Image]) -> Iterator[bytes]:
     return (msgspec.json.encode(image) + b"\n" for image in told)
 
 
-def _decode(data: bytes) -> Iterator[Image]:
-    content = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-    return (_decoder.decode(line) for line in content.splitlines())
+def _decode(name: str, data: bytes) -> list[Image]:
+    try:
+        content = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        return [_decoder.decode(line) for line in content.splitlines()]
+    except (zstandard.ZstdError, msgspec.DecodeError) as error:
+        raise Corrupt(f"{name} cannot be read: {error}", fix="restore it from a backup") from error

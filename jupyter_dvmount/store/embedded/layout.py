@@ -8,6 +8,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -99,6 +100,55 @@ def open_layout(root: Path, *, create: bool, make_catalog: MakeCatalog) -> Layou
             if not create:
                 raise NotFound(f"no store at {root}", fix="put a file to make one, or name another store")
             marker = _make(root, make_catalog)
+    layout = _checked(root, marker)
+    if not layout.catalog.exists():
+        raise Corrupt(
+            f"{layout.catalog} is missing",
+            fix="make it anew with 'dvmount fsck --rebuild', or restore it from a backup",
+        )
+    return layout
+
+
+def find_layout(root: Path) -> Layout:
+    """The store in ``root``, whatever the state of its catalog.
+
+    Raises
+    ------
+    NotFound, Denied, Unavailable, Invalid, Corrupt
+        If there is none, it cannot be written, is of a newer format or no store.
+    """
+    with disk_errors(f"cannot open the store {root}"):
+        marker = _read_marker(root)
+    if marker is None:
+        raise NotFound(f"no store at {root}", fix="name another store")
+    return _checked(root, marker)
+
+
+@contextmanager
+def replacing_catalog(layout: Layout) -> Iterator[Path]:
+    """A path for a new catalog, which takes the place of the old one when the block ends well.
+
+    The old one is kept as ``catalog.sqlite.replaced``. Programs that have it open notice and stop using it.
+    """
+    fresh = layout.catalog.with_suffix(".new")
+    with disk_errors(f"cannot replace {layout.catalog}"), FileLock(layout.root / "lock", timeout=30):
+        for path in _with_logs(fresh):
+            path.unlink(missing_ok=True)
+        yield fresh
+        sync_directory(layout.root)
+        for path in _with_logs(layout.catalog):
+            if path.exists():
+                path.replace(path.with_name(path.name.replace(_CATALOG, f"{_CATALOG}.replaced")))
+        fresh.rename(layout.catalog)
+        sync_directory(layout.root)
+
+
+def _with_logs(catalog: Path) -> list[Path]:
+    """The files of a catalog, what it cannot do without last."""
+    return [catalog.with_name(catalog.name + end) for end in ("-wal", "-shm", "-journal", "")]
+
+
+def _checked(root: Path, marker: _Marker) -> Layout:
     if marker.version > VERSION:
         raise Unavailable(
             f"the store {root} has format {marker.version}, this program knows up to {VERSION}",
@@ -108,10 +158,7 @@ def open_layout(root: Path, *, create: bool, make_catalog: MakeCatalog) -> Layou
         raise Denied(
             f"the store directory {root} is not writable", fix="mend its permissions, or use another store"
         )
-    layout = Layout(root, marker.id)
-    if not layout.catalog.exists():
-        raise Corrupt(f"{layout.catalog} is missing", fix="restore it from a backup")
-    return layout
+    return Layout(root, marker.id)
 
 
 def _read_marker(root: Path) -> _Marker | None:

@@ -178,7 +178,7 @@ class PackSession:
                 self._blobs.size(PACKS + pack.name)
             except MissingBlob as error:
                 raise Conflict(GONE, fix=AGAIN) from error
-        _insert(connection, pack, writer)
+        insert_pack(connection, pack, writer)
 
     def _remove_unregistered(self, name: str) -> None:
         """Remove a pack, but never one that a transaction of unclear end has made part of the store."""
@@ -187,7 +187,8 @@ class PackSession:
                 self._blobs.delete(PACKS + name)
 
 
-def _insert(connection: Connection, pack: SealedPack, writer: str | None) -> None:
+def insert_pack(connection: Connection, pack: SealedPack, writer: str | None = None) -> None:
+    """Enter a pack and its chunks into the catalog; chunks that are there already stay where they are."""
     number = connection.exec_driver_sql(_INSERT_PACK, (pack.name, pack.kind, pack.size, writer)).lastrowid
     rows = [(p.hash, pack.kind, number, p.offset, p.stored, p.raw, p.codec) for p in pack.places]
     connection.exec_driver_sql(_INSERT_CHUNK, rows)

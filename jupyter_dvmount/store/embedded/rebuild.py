@@ -1,0 +1,117 @@
+"""Make a catalog anew from the blobs alone: names from the journal, chunks from the packs' footers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, insert, select
+
+from jupyter_dvmount.store.base import Corrupt, Progress, StoreError
+from jupyter_dvmount.store.model import Problem
+
+from . import images
+from .blobs import LocalBlobs
+from .blobs.base import PACKS, Blobs
+from .catalog import Catalog
+from .images import Image
+from .journal import Journal, read_journal
+from .layout import Layout, directory_of, find_layout, replacing_catalog
+from .pack import BadPack, SealedPack, read_footer
+from .schema import changes, repos
+from .session import insert_pack
+
+_log = logging.getLogger("jupyter_dvmount.store")
+
+
+def rebuild_embedded(url: str, *, progress: Progress | None = None) -> Iterator[Problem]:
+    """Make the catalog of a store anew; the old one, if there is one, is kept beside it.
+
+    Parameters
+    ----------
+    url
+        As for `open_embedded`.
+    progress
+        Called with (packs, bytes) seen so far.
+
+    Yields
+    ------
+    Problem
+        What cannot be read.
+
+    Raises
+    ------
+    NotFound, Unavailable, Denied, Corrupt
+        If there is no store, or its journal cannot be read. Nothing is changed then.
+    """
+    layout = find_layout(directory_of(url))
+    blobs = LocalBlobs(layout.root)
+    _save_untold(layout, blobs)
+    with replacing_catalog(layout) as path:
+        catalog = Catalog(path)
+        try:
+            catalog.create(layout.id)
+            yield from refill(catalog, blobs, progress)
+        finally:
+            catalog.close()
+
+
+def _save_untold(layout: Layout, blobs: Blobs) -> None:
+    """Write what the old catalog has not told its journal yet, if it can still be read."""
+    if not layout.catalog.exists():
+        return
+    catalog = Catalog(layout.catalog)
+    try:
+        catalog.check()
+        journal = Journal(catalog, blobs)
+        journal.flush()
+        journal.close()
+    except StoreError as error:
+        _log.warning("the old catalog cannot be read: %s", error.message)
+    finally:
+        catalog.close()
+
+
+def refill(catalog: Catalog, blobs: Blobs, progress: Progress | None) -> Iterator[Problem]:
+    """Fill an empty catalog with what the blobs tell.
+
+    Parameters
+    ----------
+    catalog, blobs
+        Of the store.
+    progress
+        Called with (packs, bytes) seen so far.
+
+    Yields
+    ------
+    Problem
+        Packs that cannot be read. What was in them is lost, unless it is elsewhere as well.
+    """
+    with catalog.write("cannot fill the catalog") as connection:
+        last = None
+        for last in read_journal(blobs):
+            images.apply(connection, last)
+        if last is not None:
+            _continue_feed(connection, last)
+    count = size = 0
+    for blob in blobs.list(PACKS):
+        name = blob.name.removeprefix(PACKS)
+        try:
+            kind, places = read_footer(blobs, name)
+            found = SealedPack(name, kind, blob.size, list(places))
+        except (BadPack, Corrupt) as error:
+            yield Problem(code="corrupt", message=f"pack {name}: {error}")
+            continue
+        with catalog.write("cannot enter a pack") as connection:
+            insert_pack(connection, found)
+        count, size = count + 1, size + blob.size
+        if progress is not None:
+            progress(count, size)
+
+
+def _continue_feed(connection: Connection, last: Image) -> None:
+    """Number changes on from where those who follow the feed may be, and tell them to look at everything."""
+    names = connection.execute(select(repos.c.name)).scalars().all()
+    for seq, name in enumerate(dict.fromkeys([last.name, *names]), last.seq + 1):
+        values = {"kind": "repo", "action": "updated", "repo": name, "branch": "", "commit_id": ""}
+        connection.execute(insert(changes).values(seq=seq, **values))
