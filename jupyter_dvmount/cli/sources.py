@@ -42,12 +42,26 @@ class Source(Protocol):
 
 
 class Entry(NamedTuple):
-    """A regular file below a source, with what tells one state of it from another."""
+    """A regular file below a source."""
 
     relative: str
-    path: str
-    size: int
-    mark: int
+    local: os.DirEntry[str] | Path
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return os.fspath(self.local)
+
+    @property
+    def size(self) -> int:
+        """Bytes in it."""
+        return self.local.stat().st_size
+
+    @property
+    def mark(self) -> int:
+        """What tells one state of it from another."""
+        status = self.local.stat()
+        return hash((self.relative, status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev))
 
 
 class LocalSource:
@@ -86,12 +100,12 @@ class LocalSource:
             parent, _, name = self._target.rpartition("/")
             single = not Path(self.label).is_dir()
             base = (parent or "/") if single else self._target
-            files = ((name if single else e.relative, Path(e.path)) for e in self._walk())
+            files = ((name if single else e.relative, e.local) for e in self._walk())
             writer.put_tree(base, files, progress=progress)
             return
         done = 0
         for count, entry in enumerate(self._walk(), 1):
-            writer.put(self._place(entry), Path(entry.path), append=True)
+            writer.put(self._place(entry), entry.local, append=True)
             done += entry.size
             progress(count, done)
 
@@ -116,25 +130,30 @@ class LocalSource:
 
 
 def _walk(root: str) -> Iterator[Entry]:
-    """Regular files at and below ``root``, by name; not recursive, as trees may be deeper than that."""
-    ahead: list[tuple[str, str, tuple[tuple[int, int], ...]]] = [(root, "", ())]
+    """Regular files at and below ``root``, by name; not recursive, as trees may be deeper than that.
+
+    What a directory says of its entries is enough to tell files from directories: no call for each file.
+    """
+    ahead: list[tuple[Entry, tuple[tuple[int, int], ...]]] = [(Entry("", Path(root)), ())]
     while ahead:
-        path, relative, above = ahead.pop()  # ``above`` are the directories that lead there
-        status = Path(path).stat()
-        if stat.S_ISDIR(status.st_mode):
+        entry, above = ahead.pop()  # ``above`` are the directories that lead there
+        if entry.local.is_dir():
+            status = entry.local.stat()
             identity = (status.st_dev, status.st_ino)
             if identity in above:
-                raise Invalid(f"{path} is a symbolic link to a directory above it", fix="remove the link")
-            prefix, within = f"{relative}/" if relative else "", (*above, identity)
-            with os.scandir(path) as entries:
-                found = sorted(((entry.name, entry.path) for entry in entries), reverse=True)
-            ahead += [(below, prefix + name, within) for name, below in found]
-        elif stat.S_ISREG(status.st_mode):
-            mark = hash((relative, status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev))
-            yield Entry(relative, path, status.st_size, mark)
+                raise Invalid(
+                    f"{entry.path} is a symbolic link to a directory above it", fix="remove the link"
+                )
+            prefix, within = f"{entry.relative}/" if entry.relative else "", (*above, identity)
+            with os.scandir(entry.local) as found:
+                below = sorted(found, key=lambda one: one.name, reverse=True)
+            ahead += [(Entry(prefix + one.name, one), within) for one in below]
+        elif entry.local.is_file():
+            yield entry
         else:
+            entry.local.stat()  # says so where nothing is there any more
             raise Invalid(
-                f"{path} is neither a file nor a directory",
+                f"{entry.path} is neither a file nor a directory",
                 fix="leave it out; a pipe or device can be put alone, to a path of its own",
             )
 

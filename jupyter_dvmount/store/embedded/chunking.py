@@ -53,12 +53,12 @@ class ChunkMap:
 
 
 def cut(fill: Fill) -> Iterator[list[memoryview]]:
-    """Cut a stream; yields a window's chunks, which are valid until the second next window is asked for.
+    """Cut a stream; yields a window's chunks, which are valid until the third next window is asked for.
 
-    Two buffers take turns, so that a window can be hashed and written while the next one is read.
+    Three buffers take turns: one is read into while the one before is hashed and that before it written.
     All chunks but the last of a buffer end where they would in an endless one, so windows leave no trace.
     """
-    buffers = (mmap(-1, WINDOW), mmap(-1, WINDOW))  # pages that a short file does not reach cost nothing
+    buffers = [mmap(-1, WINDOW) for _ in range(3)]  # pages that a short file does not reach cost nothing
     carried = memoryview(b"")
     turn = 0
     while True:
@@ -74,4 +74,4 @@ def cut(fill: Fill) -> Iterator[list[memoryview]]:
             return
         carried = chunks.pop()
         yield chunks
-        turn = 1 - turn
+        turn = (turn + 1) % len(buffers)

@@ -48,21 +48,22 @@ def append_stream(session: PackSession, old: Item, fill: Fill) -> Item:
     return _store_large(session, _after(last, fill), kept)
 
 
-def store_files(session: PackSession, files: Iterable[LocalFile]) -> Iterator[tuple[str, Item]]:
+def store_files(session: PackSession, local: Iterable[LocalFile]) -> Iterator[tuple[str, Item]]:
     """Store local files, in their order; yields each file's name and entry."""
-    source = iter(files)
+    source = iter(local)
     waiting: deque[Future[list[tuple[LocalFile, int, Found | None]]]] = deque()
     while True:
-        while len(waiting) < _AHEAD and (batch := list(islice(source, _BATCH))):
-            waiting.append(session.workers.submit(_read_batch, session, batch))
+        while len(waiting) < _AHEAD and (files := list(islice(source, _BATCH))):
+            waiting.append(session.workers.submit(_read_batch, session, files))
         if not waiting:
             return
-        for (name, path), size, found in waiting.popleft().result():
+        batch = waiting.popleft().result()
+        session.add(Kind.DATA, [found for _, _, found in batch if found is not None])
+        for (name, path), size, found in batch:
             if found is None:
                 with reading(path) as fill:
                     yield name, store_stream(session, fill)
             else:
-                session.add(found)
                 yield name, Item(size, found[0])
 
 
@@ -94,11 +95,10 @@ def _halves(window: list[memoryview]) -> list[list[memoryview]]:
     return [part for part in (window[:middle], window[middle:]) if part]
 
 
-def _add_all(session: PackSession, futures: list[Future[list[Found]]]) -> Iterator[bytes]:
-    for future in futures:
-        for found in future.result():
-            session.add(found)
-            yield found[0]
+def _add_all(session: PackSession, futures: list[Future[list[Found]]]) -> list[bytes]:
+    found = [each for future in futures for each in future.result()]
+    session.add(Kind.DATA, found)
+    return [hash_ for hash_, _ in found]
 
 
 def _after(head: bytes | bytearray, fill: Fill) -> Fill:
@@ -147,50 +147,54 @@ def reading(path: PathLike[str]) -> Iterator[Fill]:
     NotFound, Denied, Invalid, Unavailable
         If it does not exist, may not be read, is not a regular file, or its disk fails.
     """
-    with _open(path) as fd:
+    fd, _ = _open(path)
 
-        def fill(buffer: memoryview) -> int:
-            held = 0
-            try:
-                while held < len(buffer) and (count := os.readv(fd, [buffer[held:]])):
-                    held += count
-            except OSError as error:
-                raise _source_error(path, error) from error
-            return held
+    def fill(buffer: memoryview) -> int:
+        held = 0
+        try:
+            while held < len(buffer) and (count := os.readv(fd, [buffer[held:]])):
+                held += count
+        except OSError as error:
+            raise _source_error(path, error) from error
+        return held
 
+    try:
         yield fill
+    finally:
+        os.close(fd)
 
 
 def _read_small(path: PathLike[str]) -> bytes | None:
     """A file's contents, or None if it is larger than a single chunk."""
-    with _open(path) as fd:
-        size = os.fstat(fd).st_size
+    fd, size = _open(path)
+    try:
         if size > SMALL:
             return None
-        try:
-            data = os.read(fd, size + 1)
+        data = os.read(fd, size + 1)
+        if len(data) != size:  # it grew, shrank, or came in pieces
             while len(data) <= SMALL and (more := os.read(fd, SMALL + 1 - len(data))):
                 data += more
-        except OSError as error:
-            raise _source_error(path, error) from error
+    except OSError as error:
+        raise _source_error(path, error) from error
+    finally:
+        os.close(fd)
     return data if len(data) <= SMALL else None
 
 
-@contextmanager
-def _open(path: PathLike[str]) -> Iterator[int]:
+def _open(path: PathLike[str]) -> tuple[int, int]:
+    """Descriptor and size of a regular file."""
     try:
         # Not blocking, so that a FIFO is refused below instead of waited for.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
         raise _source_error(path, error) from error
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise Invalid(
-                f"{os.fspath(path)} is not a regular file", fix="name a file, or put the directory with -r"
-            )
-        yield fd
-    finally:
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
         os.close(fd)
+        raise Invalid(
+            f"{os.fspath(path)} is not a regular file", fix="name a file, or put the directory with -r"
+        )
+    return fd, status.st_size
 
 
 def _source_error(path: PathLike[str], error: OSError) -> StoreError:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import uuid
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
 import zstandard
 from blake3 import blake3
+from typing_extensions import Buffer
 
 from jupyter_dvmount.store.base import Corrupt
 
@@ -24,6 +27,7 @@ HEADER = b"DVMPACK1"
 _END = b"DVMPKEND"
 _TRAILER = HASH_BYTES + 8 + len(_END)
 _MAX_FOOTER = 256 << 20
+_IOV_MAX = os.sysconf("SC_IOV_MAX")
 
 
 class Place(NamedTuple):
@@ -71,24 +75,35 @@ class PackWriter:
         self.places: dict[bytes, Place] = {}
         self._blobs = blobs
         self._tmp = blobs.staging / self.name
-        self._file = self._tmp.open("x+b", buffering=1 << 20)
+        self._file = self._tmp.open("x+b", buffering=0)
         fcntl.flock(self._file, fcntl.LOCK_EX)
-        self._file.write(HEADER)
         self.size = len(HEADER)
+        try:
+            _write_all(self._file.fileno(), [HEADER])
+        except BaseException:
+            self.abort()
+            raise
 
-    def add(self, chunk: Encoded) -> None:
-        """Append one chunk."""
-        length = memoryview(chunk.payload).nbytes
-        self._file.write(chunk.payload)
-        self.places[chunk.hash] = Place(chunk.hash, self.size, length, chunk.raw, chunk.codec)
-        self.size += length
+    def add(self, chunks: Sequence[Encoded]) -> int:
+        """Append chunks until the pack is full; returns how many that were."""
+        end = self.size
+        places = []
+        for chunk in chunks:
+            if end >= TARGET:
+                break
+            length = memoryview(chunk.payload).nbytes
+            places.append(Place(chunk.hash, end, length, chunk.raw, chunk.codec))
+            end += length
+        _write_all(self._file.fileno(), [chunk.payload for chunk in chunks[: len(places)]])
+        self.places.update((place.hash, place) for place in places)
+        self.size = end
+        return len(places)
 
     def read(self, hash_: bytes) -> bytes | None:
         """Stored bytes of a chunk of this pack, or None."""
         place = self.places.get(hash_)
         if place is None:
             return None
-        self._file.flush()
         return os.pread(self._file.fileno(), place.stored, place.offset)
 
     @property
@@ -101,18 +116,27 @@ class PackWriter:
         places = list(self.places.values())
         footer = _encode_footer(self.kind, places)
         trailer = blake3(footer).digest() + len(footer).to_bytes(8, "little") + _END
-        self._file.write(footer + trailer)
-        self._file.flush()
+        _write_all(self._file.fileno(), [footer, trailer])
         self._blobs.publish(self._file, PACKS + self.name)
         self._file.close()
         return SealedPack(self.name, self.kind, self.size + len(footer) + len(trailer), places)
 
     def abort(self) -> None:
         """Remove the temporary file."""
-        with suppress(OSError):  # what the buffer still holds may not fit on the disk
-            self._file.close()
+        self._file.close()
         with suppress(OSError):
             self._tmp.unlink()
+
+
+def _write_all(fd: int, parts: Iterable[Buffer]) -> None:
+    """Write parts one after another, in few calls and without joining them."""
+    waiting = deque(memoryview(part) for part in parts)
+    while waiting:
+        written = os.writev(fd, list(islice(waiting, _IOV_MAX)))
+        while waiting and written >= len(waiting[0]):
+            written -= len(waiting.popleft())
+        if written:
+            waiting[0] = waiting[0][written:]
 
 
 def _encode_footer(kind: Kind, places: list[Place]) -> bytes:

@@ -38,6 +38,8 @@ Found = tuple[bytes, "Encoded | None"]
 class PackSession:
     """Adds chunks to the store for one writer. One thread at a time, but for `find_new`.
 
+    What is added is appended to packs by a thread of its own, and other ones sync the packs that are full.
+
     Packs that fill up are registered at once, so that a long put need not start again from nothing; the
     last ones are registered by the transaction that needs them. After a failed write nothing more can be
     added or finished, even if the caller has caught the error: chunks may be missing.
@@ -52,6 +54,8 @@ class PackSession:
         self._open: dict[Kind, PackWriter] = {}
         self._ours: set[bytes] = set()  # written here, not registered yet
         self._broken = False
+        self._writing: Future[None] | None = None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="dvmount-write")
         self._sealing: list[Future[None]] = []
         self._sealed: dict[str, SealedPack] = {}  # not registered yet
         self._sealer = ThreadPoolExecutor(2, thread_name_prefix="dvmount-seal")
@@ -66,34 +70,23 @@ class PackSession:
             for hash_, data in hashed
         ]
 
-    def add(self, found: Found) -> None:
-        """Write a chunk that is new."""
-        hash_, chunk = found
-        if hash_ in self._ours:
-            return
-        if chunk is None:
-            self.relies.on([hash_])
-            return
-        with self._unbroken():
-            writer = self._open.get(chunk.kind)
-            if writer is None:
-                writer = self._open[chunk.kind] = PackWriter(self._blobs, chunk.kind)
-            writer.add(chunk)
-        self._ours.add(hash_)
-        if writer.full:
-            del self._open[chunk.kind]
-            if len(self._sealing) >= _SEALS:
-                self._sealing.pop(0).result()
-            self._sealing.append(self._sealer.submit(self._seal_and_register, writer))
+    def add(self, kind: Kind, found: Iterable[Found]) -> None:
+        """Write those that are new, beside the caller; on return, those of the call before are written."""
+        chunks = self._fresh(found)
+        self._wait_written()
+        if chunks:
+            self._writing = self._writer.submit(self._append, kind, chunks)
 
     def put(self, kind: Kind, data: bytes) -> bytes:
         """Write one chunk unless it is there; returns its hash."""
-        (found,) = self.find_new(kind, [memoryview(data)])
-        self.add(found)
-        return found[0]
+        found = self.find_new(kind, [memoryview(data)])
+        self._wait_written()
+        self._append(kind, self._fresh(found))
+        return found[0][0]
 
     def load(self, kind: Kind, hash_: bytes) -> bytes:
         """A chunk of the store, or one written just now."""
+        self._wait_written()
         writer = self._open.get(kind)
         with disk_errors(_DOING):
             stored = writer.read(hash_) if writer else None
@@ -102,14 +95,15 @@ class PackSession:
             data = decode(kind, hash_, stored, place.raw, place.codec)
             if data is not None:
                 return data
-        self._wait()
+        self._wait_sealed()
         return self._source.load(kind, hash_)
 
     def finish(self) -> None:
         """Make everything written durable; `register` then tells the catalog."""
+        self._wait_written()
         writers, self._open = list(self._open.values()), {}
         self._sealing.extend(self._sealer.submit(self._seal, writer) for writer in writers)
-        self._wait()
+        self._wait_sealed()
 
     def register(self, connection: Connection) -> None:
         """Enter the finished packs into the catalog, within the caller's transaction.
@@ -129,6 +123,7 @@ class PackSession:
     def close(self) -> None:
         """End the session; packs that the catalog does not know are removed."""
         self.workers.shutdown(cancel_futures=True)
+        self._writer.shutdown()
         self._sealer.shutdown()
         self._lease.close()
         self.relies.close()
@@ -138,7 +133,40 @@ class PackSession:
             self._remove_unregistered(name)
         self._open, self._sealed, self._sealing = {}, {}, []
 
-    def _wait(self) -> None:
+    def _fresh(self, found: Iterable[Found]) -> list[Encoded]:
+        """The chunks that neither the store nor this session has; what the store has is relied on."""
+        chunks, held = [], []
+        for hash_, chunk in found:
+            if hash_ in self._ours:
+                continue
+            if chunk is None:
+                held.append(hash_)
+            else:
+                self._ours.add(hash_)
+                chunks.append(chunk)
+        if held:
+            self.relies.on(held)
+        return chunks
+
+    def _append(self, kind: Kind, chunks: list[Encoded]) -> None:
+        while chunks:
+            with self._unbroken():
+                writer = self._open.get(kind)
+                if writer is None:
+                    writer = self._open[kind] = PackWriter(self._blobs, kind)
+                chunks = chunks[writer.add(chunks) :]
+            if writer.full:
+                del self._open[kind]
+                if len(self._sealing) >= _SEALS:
+                    self._sealing.pop(0).result()
+                self._sealing.append(self._sealer.submit(self._seal_and_register, writer))
+
+    def _wait_written(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+    def _wait_sealed(self) -> None:
         while self._sealing:
             self._sealing.pop(0).result()
 

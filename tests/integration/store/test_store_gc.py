@@ -159,7 +159,7 @@ def test_packs_of_a_writer_that_died_are_freed(
         "pack.TARGET = 300_000\n"
         "with open_store(sys.argv[1]).modify('images', 'master') as writer:\n"
         "    for number in range(9): writer.put(f'/{number}', os.urandom(200_000))\n"
-        "    writer._session._wait()\n"
+        "    writer._session._wait_sealed()\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", script, store.url], check=False)

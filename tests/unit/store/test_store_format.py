@@ -70,7 +70,7 @@ def test_nodes_end_where_they_always_did() -> None:
 def test_a_pack_is_laid_out_as_it_always_was(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     writer = PackWriter(LocalBlobs(tmp_path), Kind.DATA)
-    writer.add(encode(Kind.DATA, b"hello"))
+    writer.add([encode(Kind.DATA, b"hello")])
     pack = writer.seal()
     content = (tmp_path / "packs" / pack.name).read_bytes()
     assert content[:8] == b"DVMPACK1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def blobs(tmp_path: Path) -> LocalBlobs:
 def pack(blobs: LocalBlobs) -> SealedPack:
     writer = PackWriter(blobs, Kind.META)
     for number in range(20):
-        writer.add(encode(Kind.META, b"%d " % number * 100))
+        writer.add([encode(Kind.META, b"%d " % number * 100)])
     return writer.seal()
 
 
@@ -58,7 +59,7 @@ def test_a_missing_pack_is_refused(blobs: LocalBlobs) -> None:
 def test_what_was_just_written_can_be_read_back(blobs: LocalBlobs) -> None:
     writer = PackWriter(blobs, Kind.DATA)
     chunk = encode(Kind.DATA, b"abc")
-    writer.add(chunk)
+    writer.add([chunk])
     assert writer.read(chunk.hash) == b"abc"
     assert writer.read(bytes(32)) is None
     writer.abort()
@@ -66,6 +67,25 @@ def test_what_was_just_written_can_be_read_back(blobs: LocalBlobs) -> None:
 
 def test_an_aborted_pack_leaves_nothing(blobs: LocalBlobs) -> None:
     writer = PackWriter(blobs, Kind.DATA)
-    writer.add(encode(Kind.DATA, bytes(100)))
+    writer.add([encode(Kind.DATA, bytes(100))])
     writer.abort()
     assert list(blobs.staging.iterdir()) == []
+
+
+def test_more_chunks_than_one_call_takes_come_out_as_they_went_in(blobs: LocalBlobs) -> None:
+    chunks = [encode(Kind.DATA, b"%d" % number) for number in range(3000)]
+    chunks.insert(7, encode(Kind.DATA, b""))
+    writer = PackWriter(blobs, Kind.DATA)
+    assert writer.add(chunks) == len(chunks)
+    content = blobs.load(f"packs/{writer.seal().name}")
+    for chunk, place in zip(chunks, writer.places.values(), strict=True):
+        assert place.hash == chunk.hash
+        assert content[place.offset : place.offset + place.stored] == bytes(chunk.payload)
+
+
+def test_a_pack_takes_nothing_more_when_it_is_full(blobs: LocalBlobs) -> None:
+    chunks = [encode(Kind.DATA, bytes([number]) + os.urandom(8 << 20)) for number in range(6)]
+    writer = PackWriter(blobs, Kind.DATA)
+    assert writer.add(chunks) == 4
+    assert writer.full
+    assert writer.add(chunks[4:]) == 0

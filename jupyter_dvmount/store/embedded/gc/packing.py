@@ -121,7 +121,7 @@ class _Rewriting:
             raise Corrupt(message, fix="run 'dvmount fsck --full', then put the files that it names again")
         if self._writer is None:
             self._writer = PackWriter(self._parts.blobs, self._kind)
-        self._writer.add(Encoded(self._kind, hash_, payload, raw, codec))
+        self._writer.add([Encoded(self._kind, hash_, payload, raw, codec)])
         self._from[hash_] = use.num
         if self._writer.full:
             self._seal()
