@@ -3,6 +3,7 @@
 from .code import Code, code_of
 from .enumerate import Heads, branches, current_heads, enumerate_datums
 from .select import Known, Selected, select
+from .sets import in_sets, set_size
 
 __all__ = [
     "Code",
@@ -13,5 +14,7 @@ __all__ = [
     "code_of",
     "current_heads",
     "enumerate_datums",
+    "in_sets",
     "select",
+    "set_size",
 ]

@@ -7,10 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_dvmount.pipelines.datums import branches, code_of, current_heads, enumerate_datums, select
+from jupyter_dvmount.pipelines.datums import (
+    branches,
+    code_of,
+    current_heads,
+    enumerate_datums,
+    in_sets,
+    select,
+    set_size,
+)
 from jupyter_dvmount.pipelines.datums import scratch as scratch_module
 from jupyter_dvmount.pipelines.datums.scratch import Scratch
-from jupyter_dvmount.pipelines.spec import PipelineSpec
+from jupyter_dvmount.pipelines.spec import DatumSetSpec, PipelineSpec
 from jupyter_dvmount.store import Invalid, NotFound, Unavailable, VersionStore, open_store
 from tests.unit.pipelines.specs import commit, pfs, spec
 
@@ -346,3 +354,18 @@ def test_what_succeeded_before_is_known_a_batch_at_a_time(store):
     assert [each.datum for each in chosen] == everything
     assert [each.known for each in chosen] == [True] * 1500 + [False] * 600
     assert known.asked == [1000, 1000, 100]
+
+
+def test_datums_are_handed_out_in_sets(store):
+    commit(store, "images", {f"/{number}": "x" * number for number in range(1, 8)})
+    everything = datums(store, spec())
+
+    def lengths(**limits):
+        return [len(each) for each in in_sets(everything, **limits)]
+
+    assert lengths(number=3) == [3, 3, 1]
+    assert lengths(number=100, size_bytes=6) == [3, 2, 1, 1]
+    assert set_size(DatumSetSpec(), total=10, workers=2, default=50) == 50
+    assert set_size(DatumSetSpec(number=7), total=10, workers=2, default=50) == 7
+    assert set_size(DatumSetSpec(per_worker=2), total=10, workers=2, default=50) == 3
+    assert set_size(DatumSetSpec(per_worker=2), total=0, workers=2, default=50) == 1
