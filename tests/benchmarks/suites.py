@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import paths, store
+from . import datums, paths, store
 from .results import Goal
 
-SUITES: dict[str, ModuleType] = {"store": store, "paths": paths}
+SUITES: dict[str, ModuleType] = {"store": store, "paths": paths, "datums": datums}
 
 
 def goals() -> list[Goal]:
