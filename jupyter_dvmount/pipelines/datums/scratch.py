@@ -1,12 +1,10 @@
-"""Room for more than memory should hold: a SQLite file that is gone when it is closed."""
+"""Room for more than memory should hold: a temporary database of SQLite."""
 
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from os import PathLike
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +18,7 @@ Inputs = tuple[DatumInput, ...]
 IN_MEMORY = 1000
 """Combinations of inputs that a `Spool` keeps in memory before it uses the disk."""
 _BATCH = 1000
+_CACHE_KIB = 16 << 10
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Inputs)
 
@@ -37,10 +36,8 @@ def unpack(data: bytes) -> Inputs:
 class Scratch:
     """Tables of one enumeration, for one thread. A context manager.
 
-    Parameters
-    ----------
-    directory
-        Where its file is; by default the system's directory of temporary files.
+    They are in a file among the temporary ones (``TMPDIR``) that nobody else sees and that ends with the
+    process, whatever ends it.
 
     Raises
     ------
@@ -48,15 +45,11 @@ class Scratch:
         From any method if the disk is full or broken.
     """
 
-    def __init__(self, directory: str | PathLike[str] | None = None) -> None:
+    def __init__(self) -> None:
         self._tables = 0
-        try:
-            self._file = tempfile.NamedTemporaryFile(prefix="dvmount-datums-", dir=directory)  # noqa: SIM115
-            self._connection = sqlite3.connect(self._file.name, isolation_level=None)
-        except (OSError, sqlite3.Error) as error:
-            raise _no_room(error) from error
+        self._connection = sqlite3.connect("", isolation_level=None)
+        self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("BEGIN")
 
     def table(self, columns: str) -> str:
@@ -86,7 +79,6 @@ class Scratch:
     def close(self) -> None:
         """Forget everything; idempotent."""
         self._connection.close()
-        self._file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -322,9 +322,7 @@ def test_cross_and_join_equal_a_naive_model_whatever_is_on_disk(tmp_path_factory
             assert sorted(seen(store, spec(input={"join": nodes}))) == sorted(matched)
 
 
-def test_a_full_disk_is_told_in_one_line(tmp_path):
-    with pytest.raises(Unavailable, match="scratch"):
-        Scratch(tmp_path / "absent")
+def test_a_full_disk_is_told_in_one_line():
     with Scratch() as scratch:
         table = scratch.table("a")
         scratch._connection.execute("PRAGMA max_page_count = 4")
