@@ -31,6 +31,7 @@ from .progress import progress_bar
 from .session import Session, pass_session
 
 BLOCK = 1 << 20
+BYTES = click.IntRange(min=0)
 
 
 @click.command("file")
@@ -40,8 +41,19 @@ BLOCK = 1 << 20
 )
 @click.option("-r", "--recursive", is_flag=True, help="Get a directory with everything in it.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@click.option("--offset", type=BYTES, metavar="BYTES", help="Begin there in the file.")
+@click.option("--length", type=BYTES, metavar="BYTES", help="Get no more than that of the file.")
 @pass_session
-def get(session: Session, file: Location, destination: str | None, recursive: bool, overwrite: bool) -> None:
+def get(
+    session: Session,
+    *,
+    file: Location,
+    destination: str | None,
+    recursive: bool,
+    overwrite: bool,
+    offset: int | None,
+    length: int | None,
+) -> None:
     """Copy a file out of the store, to standard output or to DEST.
 
     DEST appears when it is complete. A directory that exists takes it under its own name; a file that
@@ -51,6 +63,7 @@ def get(session: Session, file: Location, destination: str | None, recursive: bo
     dvmount get file images@master:/pets/cat.png -o cat.png
     dvmount get file images@master:/pets -r -o .              → ./pets/…
     dvmount get file tables@master:/iris.csv | head
+    dvmount get file logs@master:/big.log --offset 1000000 --length 4096
     """
     reader = session.store().read(file.repo, file.ref)
     info = reader.lookup(file.path)
@@ -58,10 +71,13 @@ def get(session: Session, file: Location, destination: str | None, recursive: bo
         raise NotFound(f"{file} does not exist", fix=f"see 'dvmount list file {file.repo}@{file.ref}'")
     if info.type == "dir" and not recursive:
         raise Invalid(f"{file} is a directory", fix="add -r and -o DEST to get everything in it")
+    if info.type == "dir" and (offset, length) != (None, None):
+        raise Invalid(f"{file} is a directory", fix="name a file to get a part of")
+    part = range(info.size)[offset or 0 :][:length]
     if destination in (None, "-"):
         if info.type == "dir":
             raise Invalid("a directory cannot go to standard output", fix="say where with -o DEST")
-        _Copier(reader, lambda files, size: None).file(info, sys.stdout.buffer)
+        _Copier(reader, lambda files, size: None).file(info, part, sys.stdout.buffer)
         return
     place = _place(
         Path(str(destination)), str(destination).endswith("/"), info.name or file.repo.rpartition("/")[2]
@@ -71,7 +87,7 @@ def get(session: Session, file: Location, destination: str | None, recursive: bo
     if os.path.lexists(place) and (info.type == "dir" or place.is_dir() or not overwrite):
         fix = "choose another DEST" if info.type == "dir" else "choose another DEST or add --overwrite"
         raise AlreadyExists(f"{place} is there already", fix=fix)
-    files, size = reader.usage(info.path)
+    files, size = reader.usage(info.path) if info.type == "dir" else (1, len(part))
     with (
         _appearing(place) as partial,
         progress_bar("getting", files=files, size=size) as progress,
@@ -81,7 +97,7 @@ def get(session: Session, file: Location, destination: str | None, recursive: bo
             copier.tree(info, partial)
         else:
             with partial.open("xb") as target:
-                copier.file(info, target)
+                copier.file(info, part, target)
 
 
 def _place(destination: Path, directory: bool, name: str) -> Path:
@@ -138,19 +154,19 @@ class _Copier:
                 local.mkdir()
             else:
                 with local.open("xb") as target:
-                    self.file(info, target)
+                    self.file(info, range(info.size), target)
 
-    def file(self, info: FileInfo, target: BinaryIO) -> None:
-        """Copy one file."""
-        offset = 0
-        while offset < info.size:
-            count = self._reader.readinto(info, self._buffer[: info.size - offset], offset)
+    def file(self, info: FileInfo, part: range, target: BinaryIO) -> None:
+        """Copy these bytes of one file."""
+        while part:
+            count = self._reader.readinto(info, self._buffer[: len(part)], part.start)
             if not count:
                 raise Corrupt(
-                    f"{info.path}: {offset} of {info.size} bytes are in the store", fix="run 'dvmount fsck'"
+                    f"{info.path}: {part.start} of {info.size} bytes are in the store",
+                    fix="run 'dvmount fsck'",
                 )
             target.write(self._buffer[:count])
-            offset += count
+            part = part[count:]
             self._bytes += count
             self._progress(self._files, self._bytes)
         self._files += 1

@@ -21,6 +21,25 @@ def test_a_file_comes_out_on_standard_output_or_where_it_is_told(dvmount: Dvmoun
     assert Path("cat.txt").read_text() == "meow\n"
 
 
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--offset", "2"], slice(2, None)),
+        (["--length", "3"], slice(0, 3)),
+        (["--offset", "1500000", "--length", "1200000"], slice(1_500_000, 2_700_000)),
+        (["--offset", "2999999", "--length", "10"], slice(2_999_999, None)),
+        (["--offset", "5000000"], slice(0, 0)),
+        (["--length", "0"], slice(0, 0)),
+    ],
+)
+def test_a_part_of_a_file_comes_out(dvmount: Dvmount, images: str, options: list[str], part: slice) -> None:
+    data = bytes(range(250)) * 12_000
+    dvmount("put", "file", "images:/big", stdin=data)
+    assert dvmount.run("get", "file", "images:/big", *options).stdout_bytes == data[part]
+    dvmount("get", "file", "images:/big", *options, "-o", "part")
+    assert Path("part").read_bytes() == data[part]
+
+
 def test_a_directory_comes_out_whole(dvmount: Dvmount, images: str) -> None:
     dvmount("get", "file", "images:/pets", "-r", "-o", ".")
     dvmount("get", "file", "images", "-r", "-o", "new")
@@ -59,6 +78,7 @@ def test_what_is_no_file_is_never_replaced(dvmount: Dvmount, images: str) -> Non
         (["images:/nope"], "images@master:/nope does not exist"),
         (["images:/pets"], "is a directory"),
         (["images:/pets", "-r"], "-o DEST"),
+        (["images:/pets", "-r", "-o", "x", "--offset", "0"], "name a file"),
         (["images:/../a.txt"], "'..'"),
         (["images:/a.txt", "-o", "no/such"], "there is no directory no"),
         (["images:/a.txt", "-o", "no/"], "there is no directory no"),
