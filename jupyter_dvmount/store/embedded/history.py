@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, delete, insert, select, text, update
 
-from jupyter_dvmount.store.base import AlreadyExists, CommitFinished, Conflict, NotFound
-from jupyter_dvmount.store.model import Commit
-from jupyter_dvmount.store.uri import check_branch, check_repo
+from jupyter_dvmount.store.base import AlreadyExists, CommitFinished, Conflict, Invalid, NotFound
+from jupyter_dvmount.store.model import Commit, CommitRef
+from jupyter_dvmount.store.uri import check_branch, check_repo, is_commit_id
 
-from . import feed
-from .records import commit_record
+from . import feed, provenance
+from .records import commit_records
 from .refs import AnyRow, branch_row, commit_row, find_branch, find_commit, repo_row
 from .schema import branches, commits, now, repos
 
@@ -40,7 +41,10 @@ def delete_repo(connection: Connection, name: str, *, force: bool) -> None:
     repo = repo_row(connection, name)
     used = connection.execute(select(commits.c.num).where(commits.c.repo == repo.num).limit(1)).one_or_none()
     if used is not None and not force:
-        raise Conflict(f"repo {name!r} has commits", fix="force the deletion if they may be lost")
+        dependents = provenance.dependents_of_repo(connection, repo.num)
+        also = f", and they are provenance of {dependents}" if dependents else ""
+        raise Conflict(f"repo {name!r} has commits{also}", fix="force the deletion if they may be lost")
+    provenance.unlink(connection, commits.c.repo == repo.num)
     connection.execute(delete(commits).where(commits.c.repo == repo.num))
     connection.execute(delete(branches).where(branches.c.repo == repo.num))
     connection.execute(delete(repos).where(repos.c.num == repo.num))
@@ -92,34 +96,51 @@ def delete_branch(connection: Connection, repo: AnyRow, name: str) -> None:
     feed.tell(connection, "branch", "deleted", repo.name, branch=name)
 
 
-def start_commit(connection: Connection, repo: AnyRow, name: str, message: str, author: str) -> AnyRow:
+def start_commit(
+    connection: Connection,
+    repo: AnyRow,
+    name: str,
+    *,
+    id_: str | None = None,
+    upstream: Iterable[CommitRef] = (),
+    **values: str,
+) -> AnyRow:
     """Open a commit on a branch, made if missing."""
     check_branch(name)
+    if id_ is not None:
+        _check_new(connection, repo, id_)
     branch = find_branch(connection, repo.num, name)
     if branch is not None and branch.open is not None:
         raise Conflict(f"commit {branch.open} is open on {repo.name}@{name} already", fix=_FINISH_OR_DROP)
     head = branch.head if branch is not None else None
     parent = find_commit(connection, repo.num, head) if head else None
-    id_ = _insert(
+    row = _insert(
         connection,
         repo,
         name,
-        message=message,
-        author=author,
+        id=id_ or uuid.uuid4().hex,
         parent=head,
         state="started",
         root=parent.root if parent is not None else None,
         size=parent.size if parent is not None else 0,
         files=parent.files if parent is not None else 0,
         started=now(),
+        **values,
     )
+    provenance.link(connection, row.num, upstream)
     if branch is None:
-        set_head(connection, repo, name, None, is_new=True, open_=id_)
+        set_head(connection, repo, name, None, is_new=True, open_=row.id)
     else:
-        here = (branches.c.repo == repo.num) & (branches.c.name == name)
-        connection.execute(update(branches).where(here).values(open=id_))
-    feed.tell(connection, "commit", "started", repo.name, branch=name, commit=id_)
-    return commit_row(connection, repo, id_)
+        _set_open(connection, repo.name, row, row.id)
+    feed.tell(connection, "commit", "started", repo.name, branch=name, commit=row.id)
+    return row
+
+
+def _check_new(connection: Connection, repo: AnyRow, id_: str) -> None:
+    if not is_commit_id(id_):
+        raise Invalid(f"illegal commit id {id_!r}", fix="give 32 lower-case hex digits, or none at all")
+    if find_commit(connection, repo.num, id_) is not None:
+        raise AlreadyExists(f"commit {repo.name}@{id_} exists already", fix="give another id")
 
 
 def open_commit(connection: Connection, repo: AnyRow, ref: str) -> AnyRow:
@@ -146,21 +167,45 @@ def open_commit(connection: Connection, repo: AnyRow, ref: str) -> AnyRow:
     return row
 
 
-def finish_commit(connection: Connection, repo: AnyRow, row: AnyRow, message: str | None) -> AnyRow:
-    """Make an open commit immutable and the head of its branch."""
-    values = {"state": "finished", "finished": now()} | ({} if message is None else {"message": message})
+def finish_commit(
+    connection: Connection, repo: AnyRow, row: AnyRow, message: str | None, error: str = ""
+) -> AnyRow:
+    """Make an open commit immutable and, unless it has an error, the head of its branch."""
+    values = {"state": "finished", "finished": now(), "error": error}
+    values |= {} if message is None else {"message": message}
     connection.execute(update(commits).where(commits.c.num == row.num).values(**values))
-    set_head(connection, repo, row.branch, row.id, is_new=False)
+    if error:
+        _set_open(connection, repo.name, row, None)
+    else:
+        set_head(connection, repo, row.branch, row.id, is_new=False)
     feed.tell(connection, "commit", "finished", repo.name, branch=row.branch, commit=row.id)
     return commit_row(connection, repo, row.id)
 
 
-def drop_commit(connection: Connection, repo: AnyRow, row: AnyRow) -> None:
-    """Throw an open commit away."""
+def take_back(connection: Connection, repo: str, row: AnyRow) -> None:
+    """Remove a commit that has no children: the branches that point at it go back to its parent."""
+    if row.state != "finished":
+        _set_open(connection, repo, row, None)
+    here = (branches.c.repo == row.repo) & (branches.c.head == row.id)
+    for name in connection.execute(select(branches.c.name).where(here).order_by(branches.c.name)).scalars():
+        feed.tell(connection, "branch", "updated", repo, branch=name, commit=row.parent or "")
+    connection.execute(update(branches).where(here).values(head=row.parent, moved=now()))
+    remove_commit(connection, repo, row)
+
+
+def remove_commit(connection: Connection, repo: str, row: AnyRow) -> None:
+    """Remove a commit that nothing refers to any more."""
+    provenance.unlink(connection, commits.c.num == row.num)
     connection.execute(delete(commits).where(commits.c.num == row.num))
-    here = (branches.c.repo == repo.num) & (branches.c.name == row.branch)
-    connection.execute(update(branches).where(here).values(open=None))
-    feed.tell(connection, "commit", "deleted", repo.name, branch=row.branch, commit=row.id)
+    feed.tell(connection, "commit", "deleted", repo, branch=row.branch, commit=row.id)
+
+
+def _set_open(connection: Connection, repo: str, row: AnyRow, open_: str | None) -> None:
+    """Note which commit is open on the branch of a commit, without moving its head."""
+    here = (branches.c.repo == row.repo) & (branches.c.name == row.branch)
+    query = update(branches).where(here).values(open=open_).returning(branches.c.head)
+    head = connection.execute(query).scalar_one()
+    feed.tell(connection, "branch", "updated", repo, branch=row.branch, commit=head or "")
 
 
 def stage(connection: Connection, repo: AnyRow, id_: str, tree: dict[str, object]) -> AnyRow:
@@ -176,10 +221,11 @@ def add_finished(
     connection: Connection, repo: AnyRow, name: str, *, parent: str | None, is_new: bool, **values: object
 ) -> AnyRow:
     """Make a finished commit and the branch, made if it is new, point at it."""
-    id_ = _insert(connection, repo, name, parent=parent, state="finished", finished=now(), **values)
+    id_ = uuid.uuid4().hex
+    row = _insert(connection, repo, name, id=id_, parent=parent, state="finished", finished=now(), **values)
     set_head(connection, repo, name, id_, is_new=is_new)
     feed.tell(connection, "commit", "finished", repo.name, branch=name, commit=id_)
-    return commit_row(connection, repo, id_)
+    return row
 
 
 def commit_page(
@@ -195,11 +241,9 @@ def commit_page(
     else:
         start = branch_row(connection, repo, branch).head if last is None else last.parent
         rows = connection.execute(_CHAIN, {"repo": repo.num, "id": start, "limit": limit})
-    return [commit_record(repo.name, row) for row in rows]
+    return commit_records(connection, rows)
 
 
-def _insert(connection: Connection, repo: AnyRow, branch: str, **values: object) -> str:
-    id_ = uuid.uuid4().hex
-    defaults = {"repo": repo.num, "id": id_, "branch": branch, "origin": "user", "error": ""}
-    connection.execute(insert(commits).values(**defaults, **values))
-    return id_
+def _insert(connection: Connection, repo: AnyRow, branch: str, **values: object) -> AnyRow:
+    defaults = {"repo": repo.num, "branch": branch, "origin": "user", "error": ""}
+    return connection.execute(insert(commits).values({**defaults, **values}).returning(commits)).one()

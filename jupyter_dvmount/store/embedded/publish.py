@@ -109,12 +109,13 @@ class _Change:
                 if now_there == self._target:
                     self._session.register(connection)
                     row = self._move(connection, {"root": root, "files": files, "size": size})
+                    commit = commit_record(connection, row)
                     break
             writer.rebase(now_there.root)
             self._target = now_there
         else:
             raise Conflict(f"{self._repo.name}@{self._target.branch} changes too fast", fix="try again")
-        writer.made(commit_record(self._repo.name, row))
+        writer.made(commit)
 
     def _look(self, connection: Connection) -> Target:
         """The target as it is now; raises if it is not what the changes were meant for any more."""

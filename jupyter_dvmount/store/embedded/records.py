@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from sqlalchemy import Connection, select, text
 
 from jupyter_dvmount.store.model import DEFAULT_BRANCH, Branch, Commit, Repo
 
+from . import provenance
 from .refs import AnyRow, find_commit
-from .schema import branches, to_time
+from .schema import branches, commits, repos, to_time
 
 _REPOS = (
     "SELECT repos.*, (SELECT count(*) FROM branches WHERE branches.repo = repos.num) AS branches,"
@@ -66,20 +69,51 @@ def branch_record(connection: Connection, repo: AnyRow, row: AnyRow) -> Branch:
     )
 
 
-def commit_record(repo: str, row: AnyRow) -> Commit:
+def commit_record(connection: Connection, row: AnyRow) -> Commit:
     """One commit."""
-    return Commit(
-        repo=repo,
-        branch=row.branch,
-        id=row.id,
-        state=row.state,
-        message=row.message,
-        author=row.author,
-        parent=row.parent,
-        origin=row.origin,
-        size=row.size,
-        files=row.files,
-        started=to_time(row.started),
-        finished=None if row.finished is None else to_time(row.finished),
-        error=row.error,
-    )
+    (record,) = commit_records(connection, [row])
+    return record
+
+
+def commit_records(connection: Connection, rows: Iterable[AnyRow]) -> list[Commit]:
+    """Commits of any repos with their direct provenance."""
+    rows = list(rows)
+    names = repo_names(connection, {row.repo for row in rows})
+    upstream = provenance.direct(connection, [row.num for row in rows])
+    return [
+        Commit(
+            repo=names[row.repo],
+            branch=row.branch,
+            id=row.id,
+            state=row.state,
+            message=row.message,
+            author=row.author,
+            parent=row.parent,
+            provenance=tuple(upstream.get(row.num, ())),
+            origin=row.origin,
+            size=row.size,
+            files=row.files,
+            started=to_time(row.started),
+            finished=None if row.finished is None else to_time(row.finished),
+            error=row.error,
+        )
+        for row in rows
+    ]
+
+
+def numbered_commits(connection: Connection, numbers: Sequence[int]) -> list[Commit]:
+    """The commits with some numbers, in the order of these."""
+    rows: dict[int, AnyRow] = {}
+    for batch in provenance.batches(numbers):
+        found = connection.execute(select(commits).where(commits.c.num.in_(batch)))
+        rows.update((row.num, row) for row in found)
+    return commit_records(connection, [rows[num] for num in numbers])
+
+
+def repo_names(connection: Connection, numbers: Iterable[int]) -> dict[int, str]:
+    """Names of repos by their numbers."""
+    found: dict[int, str] = {}
+    for batch in provenance.batches(sorted(numbers)):
+        query = select(repos.c.num, repos.c.name).where(repos.c.num.in_(batch))
+        found.update((row.num, row.name) for row in connection.execute(query))
+    return found

@@ -14,7 +14,8 @@ from .schema import branches, commits, repos
 
 AnyRow = Row[Any]
 _PREFIX = re.compile(r"[0-9a-f]{4,32}\Z")
-_CANDIDATES = 5  # named in the message about an ambiguous prefix
+CANDIDATES = 5
+"""Ids named in the message about an ambiguous prefix."""
 _ANCESTOR = text(
     "WITH RECURSIVE chain(id, depth) AS (SELECT :id, 0 UNION ALL SELECT commits.parent, depth + 1 FROM chain"
     " JOIN commits ON commits.repo = :repo AND commits.id = chain.id"
@@ -83,23 +84,29 @@ def _base_row(connection: Connection, repo: AnyRow, base: str) -> AnyRow:
         row = find_commit(connection, repo.num, base)
         if row is not None:
             return row
-    elif _PREFIX.match(base):
+    elif is_prefix(base):
         rows = _with_prefix(connection, repo.num, base)
         if len(rows) == 1:
             return rows[0]
         if rows:
-            ids = ", ".join(row.id[:12] for row in rows[:_CANDIDATES]) + (
-                " …" if len(rows) > _CANDIDATES else ""
-            )
-            raise Invalid(
-                f"{base!r} is ambiguous in repo {repo.name!r}: {ids}", fix="give more digits of the id"
-            )
+            raise ambiguous(base, [row.id for row in rows])
     raise NotFound(f"no branch or commit {base!r} in repo {repo.name!r}", fix="list its branches or commits")
+
+
+def is_prefix(text: str) -> bool:
+    """Whether ``text`` may be the beginning of a commit's id."""
+    return bool(_PREFIX.match(text))
+
+
+def ambiguous(prefix: str, ids: list[str]) -> Invalid:
+    """The error for a prefix of several ids."""
+    names = ", ".join(id_[:12] for id_ in ids[:CANDIDATES]) + (" …" if len(ids) > CANDIDATES else "")
+    return Invalid(f"{prefix!r} is ambiguous: {names}", fix="give more digits of the id")
 
 
 def _with_prefix(connection: Connection, repo: int, prefix: str) -> list[AnyRow]:
     query = select(commits).where(commits.c.repo == repo, commits.c.id >= prefix, commits.c.id < prefix + "g")
-    return list(connection.execute(query.limit(_CANDIDATES + 1)))
+    return list(connection.execute(query.limit(CANDIDATES + 1)))
 
 
 def _tip(connection: Connection, repo: AnyRow, branch: AnyRow) -> AnyRow:

@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
+from sqlalchemy import Connection
 from typing_extensions import Self
 
-from jupyter_dvmount.store.base import Conflict, NotFound, Progress, Unavailable
-from jupyter_dvmount.store.model import Branch, Change, Collected, Commit, DiffEntry, Problem, Repo
+from jupyter_dvmount.store.base import Conflict, Progress
+from jupyter_dvmount.store.model import (
+    Branch,
+    Change,
+    Collected,
+    Commit,
+    CommitRef,
+    CommitSet,
+    DiffEntry,
+    Origin,
+    Problem,
+    Repo,
+)
 from jupyter_dvmount.store.uri import check_limit, check_path
 
-from . import feed, history, records
+from . import commitsets, feed, history, provenance, records
 from .blobs import LocalBlobs
 from .catalog import Catalog
 from .check import check
 from .chunks import CHUNK_CACHE, ChunkSource
-from .difference import Difference, difference
+from .comparing import compare
 from .gc import collect
 from .journal import Journal
 from .layout import Layout, directory_of, open_layout, remove_rubbish
+from .paging import paged, wait
 from .parts import Parts
 from .publish import modify
-from .reader import NODE_CACHE, NodeSource, Reader, file_info
-from .refs import AnyRow, branch_row, commit_row, find_branch, repo_row
-from .tree import below, find, key_of, path_of
+from .reader import NODE_CACHE, NodeSource, Reader
+from .refs import branch_row, commit_row, find_branch, repo_row
 from .writer import Writer
-
-_PAGE = 200
-_POLL = (0.01, 0.2)  # seconds between two looks at a commit that is waited for: at first, at most
-T = TypeVar("T")
 
 
 def open_embedded(
@@ -106,7 +111,7 @@ class EmbeddedStore:
             with self._catalog.read() as connection:
                 return records.repo_page(connection, last.name if last else after, count)
 
-        return _paged(page, limit)
+        return paged(page, limit)
 
     def delete_repo(self, repo: str, *, force: bool = False) -> None:
         """Remove a repository with its commits."""
@@ -139,30 +144,51 @@ class EmbeddedStore:
             history.delete_branch(connection, repo_row(connection, repo), branch)
 
     # commits
-    def start_commit(self, repo: str, branch: str, *, message: str = "", author: str = "") -> Commit:
+    def start_commit(
+        self,
+        repo: str,
+        branch: str,
+        *,
+        message: str = "",
+        author: str = "",
+        id: str | None = None,
+        provenance: Iterable[CommitRef] = (),
+        origin: Origin = "user",
+    ) -> Commit:
         """Open a commit on a branch."""
         with self._journal.change() as connection:
             row = repo_row(connection, repo)
-            started = history.start_commit(connection, row, branch, message, author)
-            return records.commit_record(row.name, started)
+            started = history.start_commit(
+                connection,
+                row,
+                branch,
+                id_=id,
+                upstream=provenance,
+                message=message,
+                author=author,
+                origin=origin,
+            )
+            return records.commit_record(connection, started)
 
-    def finish_commit(self, repo: str, ref: str, *, message: str | None = None) -> Commit:
+    def finish_commit(self, repo: str, ref: str, *, message: str | None = None, error: str = "") -> Commit:
         """Make an open commit visible and immutable."""
         with self._journal.change() as connection:
             row = repo_row(connection, repo)
             found = history.open_commit(connection, row, ref)
-            return records.commit_record(row.name, history.finish_commit(connection, row, found, message))
+            finished = history.finish_commit(connection, row, found, message, error)
+            return records.commit_record(connection, finished)
 
     def drop_commit(self, repo: str, ref: str) -> None:
         """Throw an open commit away."""
         with self._journal.change() as connection:
             row = repo_row(connection, repo)
-            history.drop_commit(connection, row, history.open_commit(connection, row, ref))
+            history.take_back(connection, row.name, history.open_commit(connection, row, ref))
 
     def inspect_commit(self, repo: str, ref: str) -> Commit:
         """One commit, open or finished."""
-        name, row = self._find(repo, ref)
-        return records.commit_record(name, row)
+        with self._catalog.read() as connection:
+            row = commit_row(connection, repo_row(connection, repo), ref)
+            return records.commit_record(connection, row)
 
     def list_commits(
         self, repo: str, *, branch: str | None = None, after: str = "", limit: int | None = None
@@ -174,22 +200,49 @@ class EmbeddedStore:
                 row = repo_row(connection, repo)
                 return history.commit_page(connection, row, branch, last.id if last else after, count)
 
-        return _paged(page, limit)
+        return paged(page, limit)
 
     def wait_commit(self, repo: str, ref: str, *, timeout: float | None = None) -> Commit:
         """Block until the commit is finished."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        commit = self.inspect_commit(repo, self._awaited(repo, ref))
-        pause = _POLL[0]
-        while commit.state != "finished":
-            if deadline is not None and time.monotonic() + pause > deadline:
-                raise Unavailable(
-                    f"commit {commit.id} is not finished after {timeout:g} s", fix="wait longer"
-                )
-            time.sleep(pause)
-            pause = min(2 * pause, _POLL[1])
-            commit = self.inspect_commit(repo, commit.id)
-        return commit
+        id_ = self._awaited(repo, ref)
+        return wait(lambda: self.inspect_commit(repo, id_), "commit", timeout)
+
+    def provenance(self, repo: str, ref: str) -> Iterator[Commit]:
+        """Every commit that this one was computed from, nearest first."""
+        return self._reached(repo, ref, provenance.upstream)
+
+    def subvenance(self, repo: str, ref: str) -> Iterator[Commit]:
+        """Every commit that was computed from this one, nearest first."""
+        return self._reached(repo, ref, provenance.downstream)
+
+    # commit sets
+    def list_commit_sets(self, *, after: str = "", limit: int | None = None) -> Iterator[CommitSet]:
+        """Commit sets, newest first."""
+
+        def page(last: CommitSet | None, count: int) -> list[CommitSet]:
+            with self._catalog.read() as connection:
+                return commitsets.page(connection, last.id if last else after, count)
+
+        return paged(page, limit)
+
+    def inspect_commit_set(self, id: str) -> CommitSet:
+        """One commit set."""
+        with self._catalog.read() as connection:
+            return commitsets.find(connection, id)
+
+    def squash_commit_set(self, id: str) -> None:
+        """Remove the commits of a set; what they changed stays in their children."""
+        with self._journal.change() as connection:
+            commitsets.squash(connection, id)
+
+    def drop_commit_set(self, id: str) -> None:
+        """Remove the commits of a set with what they changed."""
+        with self._journal.change() as connection:
+            commitsets.drop(connection, id)
+
+    def wait_commit_set(self, id: str, *, timeout: float | None = None) -> CommitSet:
+        """Block until all commits of a set are finished."""
+        return wait(lambda: self.inspect_commit_set(id), "commit set", timeout)
 
     # files
     def modify(
@@ -200,10 +253,12 @@ class EmbeddedStore:
 
     def read(self, repo: str, ref: str) -> Reader:
         """A reader for a finished commit."""
-        name, row = self._find(repo, ref)
-        if row.state != "finished":
+        with self._catalog.read() as connection:
+            row = commit_row(connection, repo_row(connection, repo), ref)
+            commit = records.commit_record(connection, row)
+        if commit.state != "finished":
             raise Conflict(f"commit {row.id} is not finished and cannot be read yet", fix="finish it first")
-        return Reader(records.commit_record(name, row), row.root, self._nodes.load, self._chunks)
+        return Reader(commit, row.root, self._nodes.load, self._chunks)
 
     def diff(
         self, repo: str, ref: str, other_repo: str | None = None, other: str | None = None, *, path: str = "/"
@@ -216,10 +271,7 @@ class EmbeddedStore:
             old = self.read(other_repo or repo, other)
         elif new.commit.parent is not None:
             old = self.read(repo, new.commit.parent)
-        base = old.root if old is not None else None
-        at = self._difference_at(base, new, path)
-        below_it = difference(self._nodes.load, base, new.root, *below(path))
-        return (_diff_entry(one, old, new) for one in chain(at, below_it))
+        return compare(self._nodes.load, old, new, path)
 
     # feed and maintenance
     def changes(self, after: int | None = None, *, limit: int = 1000) -> list[Change]:
@@ -249,11 +301,6 @@ class EmbeddedStore:
     ) -> None:
         self.close()
 
-    def _find(self, repo: str, ref: str) -> tuple[str, AnyRow]:
-        with self._catalog.read() as connection:
-            row = repo_row(connection, repo)
-            return row.name, commit_row(connection, row, ref)
-
     def _awaited(self, repo: str, ref: str) -> str:
         """The open commit of a branch, where ``ref`` is one that has it."""
         with self._catalog.read() as connection:
@@ -261,39 +308,9 @@ class EmbeddedStore:
             branch = find_branch(connection, row.num, ref)
         return branch.open if branch is not None and branch.open is not None else ref
 
-    def _difference_at(self, base: bytes | None, new: Reader, path: str) -> list[Difference]:
-        """The difference of one path itself."""
-        if path == "/":
-            return []
-        key = key_of(path)
-        before, after = find(self._nodes.load, base, key), find(self._nodes.load, new.root, key)
-        if before is None and after is None:
-            raise NotFound(f"{path} is in neither commit", fix="list the commits to see what is there")
-        return [] if before == after else [Difference(key, before, after)]
-
-
-def _diff_entry(one: Difference, old: Reader | None, new: Reader) -> DiffEntry:
-    path = path_of(one.key)
-    return DiffEntry(
-        path=path,
-        change="added" if one.old is None else "deleted" if one.new is None else "changed",
-        old=file_info(path, one.old, old.commit.id) if old is not None and one.old is not None else None,
-        new=file_info(path, one.new, new.commit.id) if one.new is not None else None,
-    )
-
-
-def _paged(page: Callable[[T | None, int], list[T]], limit: int | None) -> Iterator[T]:
-    """Records page by page; the first page is read at once, so that errors come at the call."""
-    check_limit(limit)
-    first = page(None, _PAGE if limit is None else min(limit, _PAGE))
-    return _rest(page, first, limit)
-
-
-def _rest(page: Callable[[T | None, int], list[T]], rows: list[T], limit: int | None) -> Iterator[T]:
-    left = limit
-    while rows:
-        yield from rows
-        if left is not None:
-            left -= len(rows)
-        count = _PAGE if left is None else min(left, _PAGE)
-        rows = page(rows[-1], count) if count > 0 else []
+    def _reached(
+        self, repo: str, ref: str, reach: Callable[[Connection, int], list[int]]
+    ) -> Iterator[Commit]:
+        with self._catalog.read() as connection:
+            row = commit_row(connection, repo_row(connection, repo), ref)
+            return iter(records.numbered_commits(connection, reach(connection, row.num)))

@@ -213,6 +213,7 @@ def test_the_feed_tells_what_happened_in_order(store: VersionStore) -> None:
     assert [(c.kind, c.action, c.commit) for c in told] == [
         ("branch", "created", id_),
         ("commit", "finished", id_),
+        ("branch", "updated", id_),
         ("commit", "started", opened),
         ("commit", "updated", opened),
         ("branch", "updated", opened),
