@@ -19,12 +19,13 @@ from .schema import chunks, store
 
 _BATCH = 500
 GONE = "a garbage collection has removed contents that this commit was going to share"
+_EPOCH = select(store.c.epoch)
 AGAIN = "run the same command again: it will store them anew"
 
 
 def current_epoch(connection: Connection) -> int:
     """The number of the epoch."""
-    epoch: int = connection.execute(select(store.c.epoch)).scalar_one()
+    epoch: int = connection.execute(_EPOCH).scalar_one()
     return epoch
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from jupyter_dvmount.store.model import Change, ChangeAction, ChangeKind
 
@@ -11,6 +11,8 @@ from .schema import changes
 KEPT = 10_000
 """Entries that stay in the feed."""
 _TOLD = "dvmount.told"
+_TELL = insert(changes).returning(changes.c.seq)
+_FORGET = delete(changes).where(changes.c.seq <= bindparam("last"))
 
 
 def tell(
@@ -24,8 +26,8 @@ def tell(
 ) -> None:
     """Add to the feed within the transaction that makes the change."""
     values = {"kind": kind, "action": action, "repo": repo, "branch": branch, "commit_id": commit}
-    seq = connection.execute(insert(changes).values(**values).returning(changes.c.seq)).scalar_one()
-    connection.execute(delete(changes).where(changes.c.seq <= seq - KEPT))
+    seq = connection.execute(_TELL, values).scalar_one()
+    connection.execute(_FORGET, {"last": seq - KEPT})
     told: list[Change] = connection.info.setdefault(_TOLD, [])
     told.append(Change(seq=seq, kind=kind, action=action, repo=repo, branch=branch, commit=commit))
 

@@ -17,10 +17,7 @@ class HashSet:
     """Hashes, in a private temporary database of SQLite. For one thread at a time; a context manager."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("CREATE TABLE hashes (hash BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._made: sqlite3.Connection | None = None
         self._gathered: list[tuple[bytes]] = []
 
     def add(self, hashes: Iterable[bytes]) -> None:
@@ -51,7 +48,8 @@ class HashSet:
 
     def close(self) -> None:
         """Forget everything."""
-        self._database.close()
+        if self._made is not None:
+            self._made.close()
 
     def __enter__(self) -> Self:
         return self
@@ -60,6 +58,16 @@ class HashSet:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        """Made when it is needed: most commits rely on a handful of chunks and never ask for them."""
+        if self._made is None:
+            self._made = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            self._made.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            self._made.execute("PRAGMA journal_mode = OFF")
+            self._made.execute("CREATE TABLE hashes (hash BLOB PRIMARY KEY) WITHOUT ROWID")
+        return self._made
 
     def _insert(self) -> None:
         if self._gathered:

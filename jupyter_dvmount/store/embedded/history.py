@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
 from jupyter_dvmount.store.base import AlreadyExists, CommitFinished, Conflict, Invalid, NotFound
 from jupyter_dvmount.store.model import Commit, CommitRef
@@ -16,6 +16,11 @@ from .records import commit_records
 from .refs import AnyRow, branch_row, commit_row, find_branch, find_commit, repo_row
 from .schema import branches, commits, now, repos
 
+_NEW_COMMIT = insert(commits).returning(commits)
+_NEW_BRANCH = insert(branches)
+_MOVE_BRANCH = update(branches).where(
+    branches.c.repo == bindparam("of"), branches.c.name == bindparam("named")
+)
 _FINISH_OR_DROP = "finish it, or drop it"
 _CHAIN = text(
     "WITH RECURSIVE chain(id, depth) AS (SELECT :id, 0 UNION ALL SELECT commits.parent, depth + 1 FROM chain"
@@ -78,10 +83,9 @@ def set_head(
     """Point a branch, made if it is new, at a finished commit and an open one."""
     values = {"head": head, "open": open_, "moved": now()}
     if is_new:
-        connection.execute(insert(branches).values(repo=repo.num, name=name, **values))
+        connection.execute(_NEW_BRANCH, {"repo": repo.num, "name": name, **values})
     else:
-        here = (branches.c.repo == repo.num) & (branches.c.name == name)
-        connection.execute(update(branches).where(here).values(**values))
+        connection.execute(_MOVE_BRANCH, {"of": repo.num, "named": name, **values})
     feed.tell(
         connection, "branch", "created" if is_new else "updated", repo.name, branch=name, commit=head or ""
     )
@@ -246,4 +250,4 @@ def commit_page(
 
 def _insert(connection: Connection, repo: AnyRow, branch: str, **values: object) -> AnyRow:
     defaults = {"repo": repo.num, "branch": branch, "origin": "user", "error": ""}
-    return connection.execute(insert(commits).values({**defaults, **values}).returning(commits)).one()
+    return connection.execute(_NEW_COMMIT, {**defaults, **values}).one()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, LargeBinary, Row, Table, delete, insert, select
+from sqlalchemy import Connection, LargeBinary, Row, Table, bindparam, delete, insert, select
 
 from jupyter_dvmount.store.model import Change
 
@@ -16,6 +16,12 @@ from .schema import branches, commits, projects, provenance, repos
 
 Kind = Literal["project", "repo", "branch", "commit"]
 _TABLES: dict[Kind, Table] = {"project": projects, "repo": repos, "branch": branches, "commit": commits}
+_REPO = select(repos.c.num).where(repos.c.name == bindparam("name"))
+_UPSTREAM = (
+    select(provenance.c.upstream)
+    .where(provenance.c.downstream == bindparam("num"))
+    .order_by(provenance.c.upstream)
+)
 
 
 class Image(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,7 +88,7 @@ def _image(connection: Connection, seq: int, kind: Kind, name: str, sub: str) ->
         table = _TABLES[kind]
         row = connection.execute(select(table).where(table.c.name == name)).one_or_none()
         return Image(seq, kind, name, row=_columns(row))
-    repo = connection.execute(select(repos.c.num).where(repos.c.name == name)).scalar_one_or_none()
+    repo = connection.execute(_REPO, {"name": name}).scalar_one_or_none()
     if repo is None:
         return Image(seq, kind, name, sub)
     if kind == "branch":
@@ -93,8 +99,7 @@ def _image(connection: Connection, seq: int, kind: Kind, name: str, sub: str) ->
 
 
 def _upstream(connection: Connection, num: int) -> tuple[int, ...]:
-    query = select(provenance.c.upstream).where(provenance.c.downstream == num)
-    return tuple(connection.execute(query.order_by(provenance.c.upstream)).scalars())
+    return tuple(connection.execute(_UPSTREAM, {"num": num}).scalars())
 
 
 def _columns(row: Row[Any] | None) -> dict[str, Any] | None:
@@ -113,7 +118,7 @@ def _remove(connection: Connection, image: Image) -> None:
     if image.kind == "project":
         connection.execute(delete(projects).where(projects.c.name == image.name))
         return
-    repo = connection.execute(select(repos.c.num).where(repos.c.name == image.name)).scalar_one_or_none()
+    repo = connection.execute(_REPO, {"name": image.name}).scalar_one_or_none()
     if repo is None:
         return
     if image.kind == "branch":

@@ -30,6 +30,7 @@ _WHOLE = ".all"  # ends the name of a blob that tells of everything up to its nu
 _DELAY = 1.0  # seconds in which transactions gather for one blob
 _BATCH = 1_000  # transactions in one blob
 _KEPT = 500  # blobs that are left before everything is written anew into one
+_ENTER = insert(journal)
 _log = logging.getLogger("jupyter_dvmount.store")
 _decoder = msgspec.json.Decoder(Image)
 
@@ -62,7 +63,7 @@ class Journal:
             yield connection
             if told:
                 data = b"".join(_lines(images.of(connection, told)))
-                connection.execute(insert(journal).values(seq=told[-1].seq, data=data))
+                connection.execute(_ENTER, {"seq": told[-1].seq, "data": data})
         if told:
             self._flush_soon()
 

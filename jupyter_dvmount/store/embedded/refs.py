@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, Row, bindparam, select, text
 
 from jupyter_dvmount.store.base import Invalid, NotFound
 from jupyter_dvmount.store.uri import check_branch, check_repo, is_commit_id, split_ref
@@ -23,11 +23,15 @@ _ANCESTOR = text(
     " SELECT id, depth FROM chain ORDER BY depth DESC LIMIT 1"
 )
 _WHOLE_CHAIN = 1 << 40
+# Statements of the hot paths are built once: that takes several times as long as SQLite does to run one.
+_REPO = select(repos).where(repos.c.name == bindparam("name"))
+_BRANCH = select(branches).where(branches.c.repo == bindparam("repo"), branches.c.name == bindparam("name"))
+_COMMIT = select(commits).where(commits.c.repo == bindparam("repo"), commits.c.id == bindparam("id"))
 
 
 def repo_row(connection: Connection, name: str) -> AnyRow:
     """The row of a repo, or `NotFound`."""
-    row = connection.execute(select(repos).where(repos.c.name == check_repo(name))).one_or_none()
+    row = connection.execute(_REPO, {"name": check_repo(name)}).one_or_none()
     if row is None:
         raise NotFound(f"no repo {name!r}", fix="list the repos, or create it")
     return row
@@ -35,8 +39,7 @@ def repo_row(connection: Connection, name: str) -> AnyRow:
 
 def find_branch(connection: Connection, repo: int, name: str) -> AnyRow | None:
     """The row of a branch."""
-    query = select(branches).where(branches.c.repo == repo, branches.c.name == name)
-    return connection.execute(query).one_or_none()
+    return connection.execute(_BRANCH, {"repo": repo, "name": name}).one_or_none()
 
 
 def branch_row(connection: Connection, repo: AnyRow, name: str) -> AnyRow:
@@ -49,9 +52,7 @@ def branch_row(connection: Connection, repo: AnyRow, name: str) -> AnyRow:
 
 def find_commit(connection: Connection, repo: int, id_: str) -> AnyRow | None:
     """The row of a commit by its full id."""
-    return connection.execute(
-        select(commits).where(commits.c.repo == repo, commits.c.id == id_)
-    ).one_or_none()
+    return connection.execute(_COMMIT, {"repo": repo, "id": id_}).one_or_none()
 
 
 def commit_row(connection: Connection, repo: AnyRow, ref: str) -> AnyRow:

@@ -102,7 +102,9 @@ class PackSession:
         """Make everything written durable; `register` then tells the catalog."""
         self._wait_written()
         writers, self._open = list(self._open.values()), {}
-        self._sealing.extend(self._sealer.submit(self._seal, writer) for writer in writers)
+        self._sealing.extend(self._sealer.submit(self._seal, writer) for writer in writers[1:])
+        if writers:
+            self._seal(writers[0])
         self._wait_sealed()
 
     def register(self, connection: Connection) -> None:
