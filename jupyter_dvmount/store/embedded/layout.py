@@ -12,16 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import msgspec
 from filelock import FileLock
 
-from jupyter_dvmount.store.base import Corrupt, Denied, Invalid, NotFound, Unavailable
+from jupyter_dvmount.store.base import Corrupt, Denied, Invalid, NotFound
 
 from .blobs.local import sync_directory
 from .failures import disk_errors
+from .marker import MARKER, Marker, decode_marker, encode_marker
 
-VERSION = 1
-_FORMAT = "dvmount-store"
 _CATALOG = "catalog.sqlite"
 _OURS = {"packs", "journal", "tmp", "lock", "gc.lock", "format.new"} | {
     f"{_CATALOG}{end}" for end in ("", "-wal", "-shm", "-journal")
@@ -32,12 +30,6 @@ MOUNTINFO = Path("/proc/self/mountinfo")
 MakeCatalog = Callable[[Path, str], str]
 _RUBBISH_AGE = 60.0  # seconds; between making a temporary pack and locking it pass microseconds
 _log = logging.getLogger("jupyter_dvmount.store")
-
-
-class _Marker(msgspec.Struct, frozen=True):
-    format: str
-    version: int
-    id: str = ""
 
 
 class Layout:
@@ -148,12 +140,7 @@ def _with_logs(catalog: Path) -> list[Path]:
     return [catalog.with_name(catalog.name + end) for end in ("-wal", "-shm", "-journal", "")]
 
 
-def _checked(root: Path, marker: _Marker) -> Layout:
-    if marker.version > VERSION:
-        raise Unavailable(
-            f"the store {root} has format {marker.version}, this program knows up to {VERSION}",
-            fix="update jupyter-dvmount: pip install --upgrade jupyter-dvmount",
-        )
+def _checked(root: Path, marker: Marker) -> Layout:
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
         raise Denied(
             f"the store directory {root} is not writable", fix="mend its permissions, or use another store"
@@ -161,27 +148,19 @@ def _checked(root: Path, marker: _Marker) -> Layout:
     return Layout(root, marker.id)
 
 
-def _read_marker(root: Path) -> _Marker | None:
+def _read_marker(root: Path) -> Marker | None:
     try:
-        text = (root / "format").read_bytes()
+        data = (root / MARKER).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         if root.exists() and not root.is_dir():
             raise Invalid(f"{root} is not a directory", fix="name a directory for the store") from None
         return None
-    try:
-        marker = msgspec.json.decode(text, type=_Marker)
-    except msgspec.DecodeError:
-        marker = None
-    if marker is None or marker.format != _FORMAT:
-        raise Corrupt(
-            f"{root / 'format'} is damaged or not of a store", fix="restore it, or name another store"
-        )
-    return marker
+    return decode_marker(data, str(root))
 
 
-def _make(root: Path, make_catalog: MakeCatalog) -> _Marker:
+def _make(root: Path, make_catalog: MakeCatalog) -> Marker:
     root.mkdir(parents=True, exist_ok=True)
-    strangers = sorted({entry.name for entry in root.iterdir()} - _OURS - _HARMLESS - {"format"})
+    strangers = sorted({entry.name for entry in root.iterdir()} - _OURS - _HARMLESS - {MARKER})
     if strangers:
         raise Invalid(
             f"{root} is not a store and holds {strangers[0]!r}", fix="name a new or an empty directory"
@@ -192,21 +171,21 @@ def _make(root: Path, make_catalog: MakeCatalog) -> _Marker:
             return marker
         (root / "packs").mkdir(exist_ok=True)
         (root / "tmp").mkdir(exist_ok=True)
-        marker = _Marker(_FORMAT, VERSION, make_catalog(root / _CATALOG, uuid.uuid4().hex))
+        data = encode_marker(make_catalog(root / _CATALOG, uuid.uuid4().hex))
         fresh = root / "format.new"
         with fresh.open("wb") as file:
-            file.write(msgspec.json.encode(marker) + b"\n")
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        fresh.rename(root / "format")
+        fresh.rename(root / MARKER)
         sync_directory(root)
-    return marker
+    return decode_marker(data, str(root))
 
 
-def remove_rubbish(layout: Layout) -> None:
+def remove_rubbish(staging: Path) -> None:
     """Delete temporary packs whose writer is dead: those that nobody holds a lock on."""
     try:
-        paths = list(layout.tmp.iterdir())
+        paths = list(staging.iterdir())
     except OSError as error:
         _log.warning("cannot look for left-over temporary packs: %s", error)
         return

@@ -65,7 +65,7 @@ def open_embedded(
     """
     root = directory_of(url)
     layout = open_layout(root, create=create, make_catalog=_make_catalog)
-    remove_rubbish(layout)
+    remove_rubbish(layout.tmp)
     return EmbeddedStore(layout, chunk_cache, node_cache)
 
 
