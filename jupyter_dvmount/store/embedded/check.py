@@ -113,7 +113,7 @@ def _check_packs(parts: Parts, *, full: bool, progress: Progress | None) -> Iter
     known = _known_packs(parts.catalog.reader)
     with ThreadPoolExecutor(os.cpu_count()) as workers:
         while batch := list(islice(known, 2 * (os.cpu_count() or 1))):
-            findings = workers.map(lambda pack: look(parts.blobs, pack), batch)
+            findings = workers.map(lambda pack: look(parts.blobs.source, pack), batch)
             for pack, finding in zip(batch, findings, strict=True):
                 if finding is not None:
                     yield finding

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
 from jupyter_dvmount.store.base import Corrupt
 
-from .blobs.base import PACKS, Blobs
+from .blobs.base import PACKS, Blobs, MissingBlob
 from .cache import Cache
 from .catalog import Catalog
 from .chunking import ChunkList, ChunkMap
@@ -25,6 +26,16 @@ _FIND = (
     "SELECT packs.name, chunks.offset, chunks.stored, chunks.raw, chunks.codec FROM chunks"
     " JOIN packs ON packs.num = chunks.pack WHERE chunks.hash = ?"
 )
+
+
+class _Found(NamedTuple):
+    """Where a chunk is."""
+
+    pack: str
+    offset: int
+    stored: int
+    raw: int
+    codec: int
 
 
 class ChunkSource:
@@ -60,15 +71,7 @@ class ChunkSource:
         Corrupt
             If it is not in the store, or its bytes are not the ones filed under its hash.
         """
-        with self._catalog.translated("cannot look a chunk up"):
-            row = self._catalog.reader.execute(_FIND, (hash_,)).fetchone()
-        if row is None:
-            raise Corrupt(f"chunk {hash_.hex()} is not in the store", fix=_FIX)
-        pack, offset, stored, raw, codec = row
-        data = decode(kind, hash_, self._blobs.read(PACKS + pack, offset, stored), raw, codec)
-        if data is None:
-            raise Corrupt(f"chunk {hash_.hex()} in pack {pack} is damaged", fix=_FIX)
-        return data
+        return self._follow(kind, hash_, self._find(hash_))
 
     def known(self, hashes: Iterable[bytes]) -> set[bytes]:
         """Those of the hashes that are in the store for good: neither lost nor condemned."""
@@ -82,6 +85,31 @@ class ChunkSource:
                 query = f"SELECT hash FROM chunks WHERE NOT lost AND condemned IS NULL AND hash IN ({marks})"  # noqa: S608 - only question marks
                 found.update(row[0] for row in reader.execute(query, part))
         return found
+
+    def _find(self, hash_: bytes) -> _Found:
+        with self._catalog.translated("cannot look a chunk up"):
+            row = self._catalog.reader.execute(_FIND, (hash_,)).fetchone()
+        if row is None:
+            raise Corrupt(f"chunk {hash_.hex()} is not in the store", fix=_FIX)
+        return _Found(*row)
+
+    def _follow(self, kind: Kind, hash_: bytes, place: _Found) -> bytes:
+        try:
+            return self._read(kind, hash_, place)
+        except MissingBlob:
+            moved = self._find(hash_)
+            if moved == place:
+                raise
+        return self._follow(kind, hash_, moved)  # a collection has rewritten the pack since
+
+    def _read(self, kind: Kind, hash_: bytes, place: _Found) -> bytes:
+        where = (PACKS + place.pack, place.offset, place.stored)
+        data = decode(kind, hash_, self._blobs.read(*where), place.raw, place.codec)
+        if data is None and self._blobs.forget(*where):  # the copy may be damaged, and the pack be well
+            data = decode(kind, hash_, self._blobs.read(*where), place.raw, place.codec)
+        if data is None:
+            raise Corrupt(f"chunk {hash_.hex()} in pack {place.pack} is damaged", fix=_FIX)
+        return data
 
     def _load_map(self, hash_: bytes) -> ChunkMap:
         return ChunkMap(_list_decoder.decode(self.load(Kind.META, hash_)))

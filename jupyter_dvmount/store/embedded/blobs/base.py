@@ -31,17 +31,22 @@ class Blobs(Protocol):
     `Denied` for what the place says, within a bounded time.
     """
 
-    staging: Path
-    """A local directory for files that are to be published, on the place's own disk where it has one."""
+    @property
+    def staging(self) -> Path:
+        """A local directory for files that are to be published, on the place's own disk if it has one."""
+
+    @property
+    def source(self) -> Blobs:
+        """The same blobs past any cache of them; themselves where there is none."""
 
     def read(self, name: str, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset``, fewer only at the end of the blob; `MissingBlob` without it."""
 
     def size(self, name: str) -> int:
-        """Bytes of a blob, past any cache; `MissingBlob` without it."""
+        """Bytes of a blob, as they are at its place; `MissingBlob` without it."""
 
     def load(self, name: str) -> bytes:
-        """A whole blob, past any cache; `MissingBlob` without it."""
+        """A whole blob, as it is at its place; `MissingBlob` without it."""
 
     def publish(self, file: BinaryIO, name: str) -> None:
         """Make a file of ``staging``, open for reading and flushed, the blob ``name``.
@@ -57,6 +62,9 @@ class Blobs(Protocol):
 
     def delete(self, name: str) -> None:
         """Remove a blob, if it is there."""
+
+    def forget(self, name: str, offset: int, length: int) -> bool:
+        """Drop local copies of a range that turned out to be damaged; whether to read it again may help."""
 
     def close(self) -> None:
         """Release files and connections; idempotent."""

@@ -44,10 +44,19 @@ class LocalBlobs:
     """
 
     def __init__(self, root: Path) -> None:
-        self.staging = root / "tmp"
         self._root = root
         self._open: OrderedDict[str, _OpenFile] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def staging(self) -> Path:
+        """Where files that are to be published are written."""
+        return self._root / "tmp"
+
+    @property
+    def source(self) -> LocalBlobs:
+        """These blobs."""
+        return self
 
     def read(self, name: str, offset: int, length: int) -> bytes:
         """A range of a blob."""
@@ -106,6 +115,10 @@ class LocalBlobs:
             self._open.pop(name, None)
         with _errors("delete", name):
             (self._root / name).unlink(missing_ok=True)
+
+    def forget(self, name: str, offset: int, length: int) -> bool:
+        """Nothing is copied here."""
+        return False
 
     def close(self) -> None:
         """Let go of the open files."""
