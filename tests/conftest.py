@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_dvmount.store import VersionStore, open_store
+from tests.services.s3 import S3Server, running_s3
 
 
 @pytest.fixture
@@ -26,3 +27,18 @@ def store(open_here: Callable[[], VersionStore]) -> VersionStore:
     store = open_here()
     store.create_repo("images")
     return store
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server."""
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> Iterator[str]:
+    """An empty bucket of the server."""
+    name = s3.new_bucket()
+    yield name
+    s3.remove_bucket(name)
