@@ -50,9 +50,10 @@ def inspect(session: Session, file: Location, output: Output) -> None:
 @click.command("file")
 @click.argument("new", metavar=FILE.name)
 @click.argument("old", metavar="[OTHER]", required=False)
+@click.option("--shallow", is_flag=True, help="Show a directory that one side lacks without what is in it.")
 @output_option
 @pass_session
-def diff(session: Session, new: str, old: str | None, output: Output) -> None:
+def diff(session: Session, new: str, old: str | None, *, shallow: bool, output: Output) -> None:
     """List what changed in a commit since its parent, or since OTHER: A added, D deleted, M changed.
 
     \b
@@ -71,9 +72,11 @@ def diff(session: Session, new: str, old: str | None, output: Output) -> None:
         other.repo if other else None,
         other.ref if other else None,
         path=location.path,
+        shallow=shallow,
     )
-    # Directories appear and disappear with their files: only these are news.
-    show_list((entry for entry in entries if not _is_directory(entry)), DiffEntry, output)
+    if not shallow:  # directories appear and disappear with their files: only these are news
+        entries = (entry for entry in entries if not _is_directory(entry))
+    show_list(entries, DiffEntry, output)
 
 
 def _is_directory(entry: DiffEntry) -> bool:

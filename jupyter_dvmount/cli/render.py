@@ -120,7 +120,7 @@ COLUMNS: dict[type[msgspec.Struct], tuple[Column, ...]] = {
     ),
     DiffEntry: (
         Column("", lambda d: DIFF_LETTERS[d.change]),
-        Column("", lambda d: d.path),
+        Column("", lambda d: _name(d.new or d.old)),
     ),
     Mount: (
         Column("NAME", lambda m: m.name),

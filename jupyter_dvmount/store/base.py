@@ -219,8 +219,9 @@ class CommitReader(Protocol):
 class VersionStore(Protocol):
     """A version store: repos, branches, commits and files with the semantics of Pachyderm's PFS.
 
-    ``repo`` is a name (``images`` or ``project/images``). ``ref`` names a commit of it: a branch, a full id,
-    a unique prefix of at least 4 digits, or one of these followed by ``^``, ``~N`` or ``.N``.
+    ``repo`` is a name: ``images`` or ``project/images``; ``default/images`` is ``images``. ``ref`` names a
+    commit of it: a branch, a full id, or a unique prefix of at least 4 digits, optionally followed by ``^``
+    or ``~`` (the commit before it), ``^N`` or ``~N`` (the Nth before it) or ``.N`` (the Nth of its history).
     """
 
     url: str
@@ -250,13 +251,16 @@ class VersionStore(Protocol):
     def inspect_repo(self, repo: str) -> Repo:
         """One repository, or `NotFound`."""
 
-    def list_repos(self, *, after: str = "", limit: int | None = None) -> Iterator[Repo]:
-        """Repositories by name, from the first name greater than ``after``."""
+    def list_repos(
+        self, *, type: RepoType | None = None, after: str = "", limit: int | None = None
+    ) -> Iterator[Repo]:
+        """Repositories of one type, or of all, by name, from the first name greater than ``after``."""
 
     def delete_repo(self, repo: str, *, force: bool = False) -> None:
         """Remove a repository with its commits; without ``force`` only if it has no commit.
 
-        Commits of other repositories that were computed from them keep their other provenance.
+        Commits of other repositories that were computed from them keep their other provenance; the
+        refusal without ``force`` names them.
         """
 
     # branches

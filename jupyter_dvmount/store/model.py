@@ -15,7 +15,7 @@ RepoType = Literal["user", "spec", "meta"]
 CommitState = Literal["started", "finishing", "finished"]
 Origin = Literal["user", "auto"]
 FileType = Literal["file", "dir"]
-ChangeKind = Literal["repo", "branch", "commit"]
+ChangeKind = Literal["project", "repo", "branch", "commit"]
 ChangeAction = Literal["created", "updated", "deleted", "started", "finished"]
 DiffChange = Literal["added", "deleted", "changed"]
 
@@ -262,6 +262,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the store's change feed: something that another process may want to react to.
 
     ``seq`` grows strictly within one store; entries may be missing at the old end of the feed.
+    Of a project, ``repo`` is the name.
     """
 
     seq: int

@@ -9,12 +9,12 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from .base import Invalid
-from .model import DEFAULT_BRANCH
+from .model import DEFAULT_BRANCH, DEFAULT_PROJECT
 
 SCHEME = "dvm://"
 _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _COMMIT = re.compile(r"[0-9a-f]{32}\Z")
-_REF = re.compile(r"(?P<base>[A-Za-z0-9_.-]+?)(?P<steps>(?:\^|~[0-9]+|\.[0-9]+\Z)*)\Z")
+_REF = re.compile(r"(?P<base>[A-Za-z0-9_.-]+?)(?P<steps>(?:[\^~][0-9]*|\.[0-9]+\Z)*)\Z")
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4096
 MAX_REF_LENGTH = 512
@@ -53,14 +53,25 @@ def check_branch(name: str) -> str:
     return check_name(name, "branch")
 
 
+def check_project(name: str) -> str:
+    """A project name."""
+    return check_name(name, "project")
+
+
 def check_repo(name: str) -> str:
-    """A repo name, optionally ``project/repo``."""
+    """A repo name, optionally ``project/repo``; ``default/repo`` means ``repo``."""
     project, slash, rest = name.partition("/")
-    if slash:
-        check_name(project, "project")
-        check_name(rest, "repo")
-        return name
-    return check_name(name, "repo")
+    if not slash:
+        return check_name(name, "repo")
+    check_project(project)
+    check_name(rest, "repo")
+    return rest if project == DEFAULT_PROJECT else name
+
+
+def project_of(repo: str) -> str:
+    """The project that a repo is in, by its name."""
+    project, slash, _ = repo.partition("/")
+    return project if slash else DEFAULT_PROJECT
 
 
 def is_commit_id(ref: str) -> bool:
@@ -74,9 +85,9 @@ def split_ref(ref: str) -> tuple[str, tuple[str, ...]]:
     if not match or ref in {".", ".."}:
         raise Invalid(
             f"illegal reference {ref!r}",
-            fix="use a branch, a commit id or a unique prefix of one, optionally followed by ^ or ~N",
+            fix="use a branch, a commit id or a unique prefix of one, optionally followed by ^, ~N or .N",
         )
-    return match["base"], tuple(re.findall(r"\^|~[0-9]+|\.[0-9]+", match["steps"]))
+    return match["base"], tuple(re.findall(r"[\^~.][0-9]*", match["steps"]))
 
 
 def check_limit(limit: int | None) -> int | None:
@@ -138,7 +149,7 @@ def parse(text: str) -> Location:
         repo, at, ref = head.partition("@")
     if at and not ref:
         raise Invalid(f"{text!r} has no reference after '@'", fix=f"write {repo}@{DEFAULT_BRANCH}")
-    check_repo(repo)
+    repo = check_repo(repo)
     if ref:
         split_ref(ref)
     return Location(repo=repo, ref=ref, path=check_path(path))

@@ -115,8 +115,9 @@ class BranchHandler(Handler):
 
 def _list_repos(store: VersionStore, query: _ReposQuery) -> Page[Repo]:
     wanted = query.filter.casefold()
-    repos = (repo for repo in store.list_repos(after=query.after) if wanted in repo.name.casefold())
-    return page(repos, query.limit, lambda repo: repo.name)
+    repos = store.list_repos(type="user", after=query.after)
+    found = (repo for repo in repos if wanted in repo.name.casefold())
+    return page(found, query.limit, lambda repo: repo.name)
 
 
 def _create_branch(store: VersionStore, new: _NewBranch) -> Branch:

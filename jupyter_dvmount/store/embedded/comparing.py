@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import heappop, heappush
 from itertools import chain
 
 from jupyter_dvmount.store.base import NotFound
@@ -13,8 +14,19 @@ from .reader import Reader, file_info
 from .tree import Load, below, find, key_of, path_of
 
 
-def compare(load: Load, old: Reader | None, new: Reader, path: str) -> Iterator[DiffEntry]:
-    """Differences at and below a path; ``old`` is None for an empty tree.
+def compare(load: Load, old: Reader | None, new: Reader, path: str, *, shallow: bool) -> Iterator[DiffEntry]:
+    """Differences at and below a path.
+
+    Parameters
+    ----------
+    load
+        Reads nodes of both trees.
+    old, new
+        What is compared; ``old`` is None for an empty tree.
+    path
+        Where.
+    shallow
+        Leave out what is in directories that one side lacks.
 
     Raises
     ------
@@ -23,7 +35,35 @@ def compare(load: Load, old: Reader | None, new: Reader, path: str) -> Iterator[
     """
     base = old.root if old is not None else None
     at = _at(load, base, new.root, path)
-    return (_entry(one, old, new) for one in chain(at, difference(load, base, new.root, *below(path))))
+    if not shallow:
+        found = chain(at, difference(load, base, new.root, *below(path)))
+    elif any(map(_is_whole_directory, at)):
+        found = chain(at)
+    else:
+        found = chain(at, _shallow(load, base, new.root, *below(path)))
+    return (_entry(one, old, new) for one in found)
+
+
+def _shallow(load: Load, old: bytes | None, new: bytes | None, low: str, high: str) -> Iterator[Difference]:
+    """Differences without what is in directories that one side lacks, and without visiting that."""
+    passed_over: list[tuple[str, str]] = []  # a heap of the ranges of these directories
+    while True:
+        for one in difference(load, old, new, low, high):
+            while passed_over and passed_over[0][1] <= one.key:
+                heappop(passed_over)
+            if passed_over and passed_over[0][0] <= one.key:
+                low = heappop(passed_over)[1]
+                break
+            yield one
+            if _is_whole_directory(one):
+                heappush(passed_over, below(path_of(one.key)))
+        else:
+            return
+
+
+def _is_whole_directory(one: Difference) -> bool:
+    """Whether one side has a directory where the other has none."""
+    return (one.old is not None and one.old.is_directory) != (one.new is not None and one.new.is_directory)
 
 
 def _at(load: Load, old: bytes | None, new: bytes | None, path: str) -> list[Difference]:

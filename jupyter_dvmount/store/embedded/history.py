@@ -9,12 +9,12 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text, upda
 
 from jupyter_dvmount.store.base import AlreadyExists, CommitFinished, Conflict, Invalid, NotFound
 from jupyter_dvmount.store.model import Commit, CommitRef
-from jupyter_dvmount.store.uri import check_branch, check_repo, is_commit_id
+from jupyter_dvmount.store.uri import check_branch, is_commit_id
 
 from . import feed, provenance
 from .records import commit_records
-from .refs import AnyRow, branch_row, commit_row, find_branch, find_commit, repo_row
-from .schema import branches, commits, now, repos
+from .refs import AnyRow, branch_row, commit_row, find_branch, find_commit
+from .schema import branches, commits, now
 
 _NEW_COMMIT = insert(commits).returning(commits)
 _NEW_BRANCH = insert(branches)
@@ -29,31 +29,6 @@ _CHAIN = text(
     " SELECT commits.* FROM chain JOIN commits ON commits.repo = :repo AND commits.id = chain.id"
     " ORDER BY chain.depth LIMIT :limit"
 )
-
-
-def create_repo(connection: Connection, name: str, description: str) -> AnyRow:
-    """Make a repo."""
-    check_repo(name)
-    if connection.execute(select(repos.c.num).where(repos.c.name == name)).one_or_none() is not None:
-        raise AlreadyExists(f"repo {name!r} exists already", fix="choose another name")
-    connection.execute(insert(repos).values(name=name, type="user", description=description, created=now()))
-    feed.tell(connection, "repo", "created", name)
-    return repo_row(connection, name)
-
-
-def delete_repo(connection: Connection, name: str, *, force: bool) -> None:
-    """Remove a repo with its branches and commits."""
-    repo = repo_row(connection, name)
-    used = connection.execute(select(commits.c.num).where(commits.c.repo == repo.num).limit(1)).one_or_none()
-    if used is not None and not force:
-        dependents = provenance.dependents_of_repo(connection, repo.num)
-        also = f", and they are provenance of {dependents}" if dependents else ""
-        raise Conflict(f"repo {name!r} has commits{also}", fix="force the deletion if they may be lost")
-    provenance.unlink(connection, commits.c.repo == repo.num)
-    connection.execute(delete(commits).where(commits.c.repo == repo.num))
-    connection.execute(delete(branches).where(branches.c.repo == repo.num))
-    connection.execute(delete(repos).where(repos.c.num == repo.num))
-    feed.tell(connection, "repo", "deleted", name)
 
 
 def create_branch(connection: Connection, repo: AnyRow, name: str, head: str | None) -> AnyRow:

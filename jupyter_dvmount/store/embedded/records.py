@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, case, func, select
 
-from jupyter_dvmount.store.model import DEFAULT_BRANCH, Branch, Commit, Repo
+from jupyter_dvmount.store.model import DEFAULT_BRANCH, Branch, Commit, Repo, RepoType
 
 from . import provenance
 from .refs import AnyRow, find_commit
 from .schema import branches, commits, repos, to_time
 
-_REPOS = (
-    "SELECT repos.*, (SELECT count(*) FROM branches WHERE branches.repo = repos.num) AS branches,"
-    " (SELECT commits.size FROM branches"
-    "  JOIN commits ON commits.repo = repos.num AND commits.id = branches.head"
-    "  WHERE branches.repo = repos.num"
-    "  ORDER BY branches.name = :default DESC, branches.moved DESC LIMIT 1) AS size"
-    " FROM repos WHERE repos.name > :after ORDER BY repos.name LIMIT :limit"
+_branches = select(func.count()).where(branches.c.repo == repos.c.num).scalar_subquery()
+_size = (
+    select(commits.c.size)
+    .select_from(branches)
+    .join(commits, (commits.c.repo == branches.c.repo) & (commits.c.id == branches.c.head))
+    .where(branches.c.repo == repos.c.num)
+    .order_by(case((branches.c.name == DEFAULT_BRANCH, 0), else_=1), branches.c.moved.desc())
+    .limit(1)
+    .scalar_subquery()
 )
-_PAGE = 200
+_repos = select(repos, _branches.label("branches"), _size.label("size"))
 
 
-def repo_page(connection: Connection, after: str, limit: int = _PAGE) -> list[Repo]:
-    """Repos by name, after a name."""
+def repo_page(connection: Connection, type_: RepoType | None, after: str, limit: int) -> list[Repo]:
+    """Repos of one type, or of all, by name, after a name."""
+    query = _repos.where(repos.c.name > after).order_by(repos.c.name).limit(limit)
     return [
         _repo(row)
-        for row in connection.execute(
-            text(_REPOS), {"default": DEFAULT_BRANCH, "after": after, "limit": limit}
-        )
+        for row in connection.execute(query if type_ is None else query.where(repos.c.type == type_))
     ]
 
 
 def repo_record(connection: Connection, row: AnyRow) -> Repo:
     """One repo with its sums."""
-    query = text(_REPOS.replace("repos.name > :after", "repos.num = :num"))
-    return _repo(connection.execute(query, {"default": DEFAULT_BRANCH, "num": row.num, "limit": 1}).one())
+    return _repo(connection.execute(_repos.where(repos.c.num == row.num)).one())
 
 
 def _repo(row: AnyRow) -> Repo:

@@ -120,7 +120,7 @@ def _tip(connection: Connection, repo: AnyRow, branch: AnyRow) -> AnyRow:
 
 
 def _step(connection: Connection, repo: AnyRow, row: AnyRow, step: str, ref: str) -> AnyRow:
-    count = 1 if step == "^" else int(step[1:])
+    count = int(step[1:] or 1)
     if step[0] == ".":
         depth = _ancestor(connection, repo, row, _WHOLE_CHAIN)[1]
         if not 1 <= count <= depth + 1:

@@ -21,11 +21,13 @@ from jupyter_dvmount.store.model import (
     DiffEntry,
     Origin,
     Problem,
+    Project,
     Repo,
+    RepoType,
 )
 from jupyter_dvmount.store.uri import check_limit, check_path
 
-from . import commitsets, feed, history, provenance, records
+from . import commitsets, feed, history, projects, provenance, records
 from .blobs import LocalBlobs
 from .catalog import Catalog
 from .check import check
@@ -93,30 +95,54 @@ class EmbeddedStore:
         self._journal = Journal(self._catalog, self._blobs)
         self._parts = Parts(self._blobs, self._catalog, self._journal, self._chunks, self._nodes)
 
+    # projects
+    def create_project(self, project: str, *, description: str = "") -> Project:
+        """Make a project."""
+        with self._journal.change() as connection:
+            return projects.create(connection, project, description)
+
+    def inspect_project(self, project: str) -> Project:
+        """One project."""
+        with self._catalog.read() as connection:
+            return projects.record(connection, project)
+
+    def list_projects(self) -> Iterator[Project]:
+        """Projects by name."""
+        with self._catalog.read() as connection:
+            return iter(projects.records(connection))
+
+    def delete_project(self, project: str) -> None:
+        """Remove a project without repositories."""
+        with self._journal.change() as connection:
+            projects.remove(connection, project)
+
     # repos
-    def create_repo(self, repo: str, *, description: str = "") -> Repo:
+    def create_repo(self, repo: str, *, description: str = "", type: RepoType = "user") -> Repo:
         """Make an empty repository."""
         with self._journal.change() as connection:
-            return records.repo_record(connection, history.create_repo(connection, repo, description))
+            row = projects.create_repo(connection, repo, description, type)
+            return records.repo_record(connection, row)
 
     def inspect_repo(self, repo: str) -> Repo:
         """One repository."""
         with self._catalog.read() as connection:
             return records.repo_record(connection, repo_row(connection, repo))
 
-    def list_repos(self, *, after: str = "", limit: int | None = None) -> Iterator[Repo]:
+    def list_repos(
+        self, *, type: RepoType | None = None, after: str = "", limit: int | None = None
+    ) -> Iterator[Repo]:
         """Repositories by name."""
 
         def page(last: Repo | None, count: int) -> list[Repo]:
             with self._catalog.read() as connection:
-                return records.repo_page(connection, last.name if last else after, count)
+                return records.repo_page(connection, type, last.name if last else after, count)
 
         return paged(page, limit)
 
     def delete_repo(self, repo: str, *, force: bool = False) -> None:
         """Remove a repository with its commits."""
         with self._journal.change() as connection:
-            history.delete_repo(connection, repo, force=force)
+            projects.remove_repo(connection, repo, force=force)
 
     # branches
     def create_branch(self, repo: str, branch: str, *, head: str | None = None) -> Branch:
@@ -261,7 +287,14 @@ class EmbeddedStore:
         return Reader(commit, row.root, self._nodes.load, self._chunks)
 
     def diff(
-        self, repo: str, ref: str, other_repo: str | None = None, other: str | None = None, *, path: str = "/"
+        self,
+        repo: str,
+        ref: str,
+        other_repo: str | None = None,
+        other: str | None = None,
+        *,
+        path: str = "/",
+        shallow: bool = False,
     ) -> Iterator[DiffEntry]:
         """What changed from ``other`` to ``ref``."""
         path = check_path(path)
@@ -271,7 +304,7 @@ class EmbeddedStore:
             old = self.read(other_repo or repo, other)
         elif new.commit.parent is not None:
             old = self.read(repo, new.commit.parent)
-        return compare(self._nodes.load, old, new, path)
+        return compare(self._nodes.load, old, new, path, shallow=shallow)
 
     # feed and maintenance
     def changes(self, after: int | None = None, *, limit: int = 1000) -> list[Change]:

@@ -21,7 +21,7 @@ export type MountEvent = {
 
 /** Something happened in the store. */
 export type ChangeEvent = {
-  readonly kind: 'repo' | 'branch' | 'commit';
+  readonly kind: 'project' | 'repo' | 'branch' | 'commit';
   readonly action: 'created' | 'updated' | 'deleted' | 'started' | 'finished';
   readonly repo: string;
   readonly branch?: string;

@@ -25,13 +25,18 @@ def found(store: VersionStore, ref: str) -> str:
 def test_ancestors_are_counted_from_the_end_and_from_the_start(store: VersionStore, chain: list[str]) -> None:
     assert found(store, "master") == chain[4]
     assert found(store, "master^") == found(store, "master~1") == found(store, "master.4") == chain[3]
-    assert found(store, "master^^") == found(store, "master^~1") == chain[2]
+    assert found(store, "master^^") == found(store, "master^~1") == found(store, "master^2") == chain[2]
+    assert found(store, "master~") == chain[3]
+    assert found(store, "master^0") == chain[4]
+    assert found(store, f"{chain[3][:8]}.2") == chain[1]
     assert found(store, "master~0") == found(store, "master.5") == chain[4]
     assert found(store, "master.1") == found(store, "master~4") == chain[0]
     assert found(store, f"{chain[2]}^") == found(store, f"{chain[2][:12]}~1") == chain[1]
 
 
-@pytest.mark.parametrize("ref", ["master~5", "master.6", "master.0", "master^^^^^", f"master~{10**30}"])
+@pytest.mark.parametrize(
+    "ref", ["master~5", "master.6", "master.0", "master^^^^^", "master^5", f"master~{10**30}"]
+)
 def test_an_ancestor_that_is_not_there_is_not_found(store: VersionStore, chain: list[str], ref: str) -> None:
     with pytest.raises(NotFound, match=r"no commit 'master"):
         found(store, ref)

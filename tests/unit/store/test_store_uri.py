@@ -21,6 +21,8 @@ from jupyter_dvmount.store.uri import check_branch, check_repo, split_ref
         ("dvm://images@master/a%20b.png", "images", "master", "/a b.png"),
         ("dvm://images/a.png", "images", "", "/a.png"),
         ("dvm://project/images@dev", "project/images", "dev", "/"),
+        ("default/images@dev:/a", "images", "dev", "/a"),
+        ("dvm://default/images@dev", "images", "dev", "/"),
     ],
 )
 def test_locations_are_parsed(text: str, repo: str, ref: str, path: str) -> None:
@@ -83,11 +85,13 @@ def test_a_branch_cannot_look_like_a_commit() -> None:
 
 def test_steps_are_split_off() -> None:
     assert split_ref("master^~2") == ("master", ("^", "~2"))
+    assert split_ref("master^2~^") == ("master", ("^2", "~", "^"))
     assert split_ref("v1.0") == ("v1", (".0",))
 
 
 def test_repo_names() -> None:
     assert check_repo("project/images") == "project/images"
+    assert check_repo("default/images") == "images"
     for name in ("", "/", "a/", "/a", "a/b/c", ".", "a b", "a" * 256):
         with pytest.raises(Invalid):
             check_repo(name)
