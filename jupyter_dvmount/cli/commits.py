@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from typing import get_args
+
 import click
 
 from jupyter_dvmount.config import author
 from jupyter_dvmount.store import Commit, Location
+from jupyter_dvmount.store.model import Origin
 
 from .locations import COMMIT, REPO_OR_BRANCH, WRITABLE
 from .render import Output, output_option, show_list, show_record
@@ -43,12 +47,19 @@ def finish(session: Session, commit: Location, message: str | None) -> None:
 @click.command("commit")
 @click.argument("repo", type=REPO_OR_BRANCH)
 @click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="At most N of them.")
+@click.option(
+    "--origin", type=click.Choice(get_args(Origin)), help="Only what somebody put, or what pipelines made."
+)
 @output_option
 @pass_session
-def list_(session: Session, repo: Location, number: int | None, output: Output) -> None:
+def list_(
+    session: Session, repo: Location, *, number: int | None, origin: Origin | None, output: Output
+) -> None:
     """List the commits of a repository or of one branch, newest first."""
-    commits = session.store().list_commits(repo.repo, branch=repo.ref or None, limit=number)
-    show_list(commits, Commit, output)
+    limit = None if origin else number
+    commits = session.store().list_commits(repo.repo, branch=repo.ref or None, limit=limit)
+    found = (commit for commit in commits if origin in {None, commit.origin})
+    show_list(islice(found, number), Commit, output)
 
 
 @click.command("commit")

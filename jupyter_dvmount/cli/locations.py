@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import click
@@ -15,6 +15,8 @@ from .session import Session
 
 Part = Literal["refused", "optional", "required", "default"]
 """Whether a part may be given; ``default`` fills in the default branch."""
+NEWEST = 100
+"""Ids that are offered for completion."""
 
 
 class LocationType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2
@@ -26,12 +28,17 @@ class LocationType(click.ParamType):  # type: ignore[type-arg]  # generic since 
         As it stands in the usage line.
     ref, path
         Which parts belong to it.
+    names
+        What the ref may be completed to: a branch, or a commit's id as well.
     """
 
-    def __init__(self, name: str, *, ref: Part, path: bool = False) -> None:
+    def __init__(
+        self, name: str, *, ref: Part, path: bool = False, names: Literal["branch", "commit"] = "branch"
+    ) -> None:
         self.name = name
         self._ref = ref
         self._path = path
+        self._names = names
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """How usage lines call it."""
@@ -55,21 +62,44 @@ class LocationType(click.ParamType):  # type: ignore[type-arg]  # generic since 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Repositories and, after an ``@``, branches. Silent about a store that cannot be read."""
-        session = Session(ctx.find_root().params.get("store"))
-        try:
-            names = self._candidates(session.store(), incomplete)
-            return [CompletionItem(name) for name in names if name.startswith(incomplete)]
-        except StoreError:
-            return []
-        finally:
-            session.close()
+        """Repositories and, after an ``@``, branches and the newest commits."""
+        return _complete(ctx, incomplete, lambda store: self._candidates(store, incomplete))
 
     def _candidates(self, store: VersionStore, incomplete: str) -> Iterator[str]:
-        repo, at, _ = incomplete.partition("@")
-        if at:
-            return (f"{repo}@{branch.name}" for branch in store.list_branches(repo))
-        return (each.name for each in store.list_repos())
+        repo, at, ref = incomplete.partition("@")
+        if not at:
+            return (each.name for each in store.list_repos())
+        names = [branch.name for branch in store.list_branches(repo)]
+        if ref and self._names == "commit":  # without a digit they would hide the branches
+            names += [commit.id for commit in store.list_commits(repo, limit=NEWEST)]
+        return (f"{repo}@{name}" for name in names)
+
+
+class CommitSetType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2
+    """The id of a commit set, or the beginning of one, which the store resolves."""
+
+    name = "ID"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The newest ids."""
+        return _complete(
+            ctx, incomplete, lambda store: (each.id for each in store.list_commit_sets(limit=NEWEST))
+        )
+
+
+def _complete(
+    ctx: click.Context, incomplete: str, candidates: Callable[[VersionStore], Iterable[str]]
+) -> list[CompletionItem]:
+    """What of the candidates begins as typed. Silent about a store that cannot be read."""
+    session = Session(ctx.find_root().params.get("store"))
+    try:
+        return [CompletionItem(name) for name in candidates(session.store()) if name.startswith(incomplete)]
+    except StoreError:
+        return []
+    finally:
+        session.close()
 
 
 def typed_path(text: str) -> str:
@@ -85,5 +115,6 @@ REPO = LocationType("REPO", ref="refused")
 BRANCH = LocationType("REPO@BRANCH", ref="required")
 REPO_OR_BRANCH = LocationType("REPO[@BRANCH]", ref="optional")
 WRITABLE = LocationType("REPO[@BRANCH]", ref="default")
-COMMIT = LocationType("REPO[@REF]", ref="default")
-FILE = LocationType("REPO[@REF][:/PATH]", ref="default", path=True)
+COMMIT = LocationType("REPO[@REF]", ref="default", names="commit")
+FILE = LocationType("REPO[@REF][:/PATH]", ref="default", path=True, names="commit")
+COMMIT_SET = CommitSetType()

@@ -18,7 +18,7 @@ import msgspec
 from jupyter_dvmount.mounting.model import Check, Mount
 from jupyter_dvmount.pipelines.model import Explained
 from jupyter_dvmount.pipelines.secrets import Secret
-from jupyter_dvmount.store import Branch, Commit, DiffEntry, FileInfo, Problem, Repo
+from jupyter_dvmount.store import Branch, Commit, CommitSet, DiffEntry, FileInfo, Problem, Project, Repo
 
 from .text import one_line
 
@@ -112,6 +112,20 @@ COLUMNS: dict[type[msgspec.Struct], tuple[Column, ...]] = {
         Column("FILES", lambda c: c.files, numeric=True),
         Column("SIZE", lambda c: c.size, human_size, numeric=True),
         Column("MESSAGE", lambda c: c.message),
+    ),
+    CommitSet: (
+        Column("ID", lambda s: s.id, human_id),
+        Column("STATE", lambda s: s.state),
+        Column("COMMITS", lambda s: len(s.commits), numeric=True),
+        Column("STARTED", lambda s: s.started, human_time),
+        Column("FINISHED", lambda s: s.finished, human_time),
+        Column("ERROR", lambda s: s.error),
+    ),
+    Project: (
+        Column("NAME", lambda p: p.name),
+        Column("REPOS", lambda p: p.repos, numeric=True),
+        Column("CREATED", lambda p: p.created, human_time),
+        Column("DESCRIPTION", lambda p: p.description),
     ),
     FileInfo: (
         Column("PATH", _name),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import click
 
 from jupyter_dvmount.store import Location, Repo
+from jupyter_dvmount.store.model import RepoType
 
 from .locations import REPO
 from .render import Output, output_option, show_list, show_record
@@ -25,11 +28,18 @@ def create(session: Session, repo: Location, description: str) -> None:
 
 
 @click.command("repo")
+@click.option("--all", "all_", is_flag=True, help="Also those that pipelines keep for themselves.")
+@click.option(
+    "--type", "type_", type=click.Choice(get_args(RepoType)), help="Only those of a type.  [default: user]"
+)
 @output_option
 @pass_session
-def list_(session: Session, output: Output) -> None:
+def list_(session: Session, *, all_: bool, type_: RepoType | None, output: Output) -> None:
     """List the repositories."""
-    show_list(session.store().list_repos(), Repo, output)
+    if all_ and type_:
+        raise click.UsageError("--all and --type exclude each other")
+    repos = session.store().list_repos(type=None if all_ else type_ or "user")
+    show_list(repos, Repo, output)
 
 
 @click.command("repo")

@@ -6,28 +6,64 @@ import logging
 
 import click
 
-from . import branches, commits, completion, doctor, files, get, globs, mounts, pipelines, put, repos, secrets
+from . import (
+    branches,
+    commits,
+    commitsets,
+    completion,
+    doctor,
+    files,
+    get,
+    globs,
+    mounts,
+    pipelines,
+    projects,
+    put,
+    repos,
+    secrets,
+)
 from .failures import Root
 from .session import Session
 
 VERBS: dict[str, tuple[str, tuple[click.Command, ...]]] = {
-    "create": ("Make a repository, a branch or a secret.", (repos.create, branches.create, secrets.create)),
+    "create": (
+        "Make a repository, a branch, a project or a secret.",
+        (repos.create, branches.create, projects.create, secrets.create),
+    ),
     "list": (
-        "List repositories, branches, commits, files, mounts or secrets.",
-        (repos.list_, branches.list_, commits.list_, files.list_, mounts.list_, secrets.list_),
+        "List repositories, branches, commits, files, mounts, projects or secrets.",
+        (
+            repos.list_,
+            branches.list_,
+            commits.list_,
+            commitsets.list_,
+            files.list_,
+            mounts.list_,
+            projects.list_,
+            secrets.list_,
+        ),
     ),
     "inspect": (
-        "Show one repository, branch, commit, file or secret.",
-        (repos.inspect, branches.inspect, commits.inspect, files.inspect, secrets.inspect),
+        "Show one repository, branch, commit, file, project or secret.",
+        (
+            repos.inspect,
+            branches.inspect,
+            commits.inspect,
+            commitsets.inspect,
+            files.inspect,
+            projects.inspect,
+            secrets.inspect,
+        ),
     ),
     "delete": (
-        "Delete a repository, branch, file or secret.",
-        (repos.delete, branches.delete, files.delete, secrets.delete),
+        "Delete a repository, branch, file, project or secret.",
+        (repos.delete, branches.delete, files.delete, projects.delete, secrets.delete),
     ),
     "start": ("Open a commit.", (commits.start,)),
     "finish": ("Make an open commit visible.", (commits.finish,)),
-    "drop": ("Throw an open commit away.", (commits.drop,)),
-    "wait": ("Wait for a commit to be finished.", (commits.wait,)),
+    "drop": ("Throw an open commit away, or take a change back.", (commits.drop, commitsets.drop)),
+    "squash": ("Remove commits from the history; their changes stay.", (commitsets.squash,)),
+    "wait": ("Wait for commits to be finished.", (commits.wait, commitsets.wait)),
     "put": ("Put files into a branch.", (put.put,)),
     "get": ("Copy files out of the store.", (get.get,)),
     "copy": ("Copy files within the store.", (files.copy,)),
@@ -64,7 +100,7 @@ def cli(ctx: click.Context, store: str | None, debug: bool) -> None:
     """Versioned data as local files.
 
     A place in the store is written REPO@REF:/PATH. REF is a branch (default: master), the id of a commit
-    or the beginning of one, and may be followed by ^ (its parent) or ~N (the Nth commit before it).
+    or the beginning of one, and may be followed by ^ (the commit before it) or ~N (the Nth before it).
 
     \b
     dvmount create repo images
