@@ -1,7 +1,7 @@
 """Versioned data as local paths in JupyterLab.
 
 ``import jupyter_dvmount as dvm`` gives what notebooks and scripts need: `open_store`, `mount`,
-`unmount`, `mounts`. Names are imported when they are first used, so that importing the package is fast.
+`unmount`, `mounts`, `wandb`. Names are imported when they are first used, so that the import is fast.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import wandb as wandb
     from .notebook import load_ipython_extension, mount, mounts, open_store, unmount
 
 __version__ = version("jupyter-dvmount")
@@ -18,6 +19,8 @@ __all__ = ["__version__", "load_ipython_extension", "mount", "mounts", "open_sto
 
 
 def __getattr__(name: str) -> Any:
+    if name == "wandb":
+        return import_module(".wandb", __name__)
     if name in __all__:
         return getattr(import_module(".notebook", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,51 @@
+"""The W&B tracker: its parts under the protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jupyter_dvmount.tracking.model import Account, Run, Series, Settings, TrackedJob
+
+from . import environment, server
+from .directories import RunDirectories, history
+
+
+class WandB:
+    """A `Tracker` of Weights & Biases."""
+
+    name = "wandb"
+    key_variable = "WANDB_API_KEY"
+    run_directory = "wandb"
+
+    def __init__(self) -> None:
+        self._directories = RunDirectories()
+
+    def run_id(self, job: TrackedJob, settings: Settings) -> str:
+        """The id that the job's run gets unless its code chooses another."""
+        return environment.run_id(job, settings)
+
+    def environment(
+        self, job: TrackedJob, settings: Settings, directory: str, *, has_key: bool
+    ) -> dict[str, str]:
+        """Variables for the job's process, without the key."""
+        return environment.environment(job, settings, directory, has_key=has_key)
+
+    def runs(self, directory: Path) -> list[Run]:
+        """The runs found below the directory that a job wrote to."""
+        return self._directories.runs(directory)
+
+    def history(self, run: Path, *, points: int = 1000) -> list[Series]:
+        """The metrics of one run directory."""
+        return history(run, points=points)
+
+    def account(self, settings: Settings, key: str) -> Account:
+        """Ask the server whom a key belongs to."""
+        return server.account(settings, key)
+
+    def url(self, account: Account, run: Run | str, settings: Settings) -> str | None:
+        """The page of a run."""
+        return server.url(account, run, settings)
+
+    def sync(self, run: Path, settings: Settings, key: str) -> None:
+        """Upload an offline run."""
+        server.sync(run, settings, key)
