@@ -8,7 +8,7 @@ the captures are those that a backtracking matcher finds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from .syntax import END, FORK, NOT, ONE, PART, SAVE, STAR, SUPER, TEXT, Compiler, follower
@@ -52,9 +52,13 @@ class Program:
         compiler = Compiler(pattern)
         self._code = compiler.code
         self.groups = compiler.groups
+        op, argument = self._code[-2]
+        self._suffix = argument if op == TEXT else ""  # all matches end with it
 
     def match(self, path: str) -> tuple[str, ...] | None:
         """Captures by their opening parentheses if the whole path matches, else None."""
+        if not path.endswith(self._suffix):
+            return None
         for pc, at, saves in self._run(path, 0, 0, {}):
             if at == len(path) and self._code[pc][0] == END:
                 return self._captures(path, saves)
@@ -112,14 +116,14 @@ class Program:
                     yield thread
                 last = min(stop, covered.get((pc, stop), stop + 1) - 1)
                 covered[pc, stop] = min(at, last + 1)
-                threads.extend((pc + 1, place, saves) for place in _places(text, at, last, argument))
+                threads += [(pc + 1, place, saves) for place in _places(text, at, last, argument)]
             elif op == ONE:
                 if at == size:
                     yield thread
                 elif argument.has(text[at]):
                     threads.append((pc + 1, at + 1, saves))
             elif op == FORK:
-                threads.extend((target, at, saves) for target in reversed(argument))
+                threads += [(target, at, saves) for target in reversed(argument)]
             elif op == SAVE:
                 threads.append((pc + 1, at, (argument, at, saves)))
             elif op == NOT:
@@ -128,7 +132,7 @@ class Program:
                 if stop == size:
                     yield thread
                 refused = self._ends(text, body, at, ends)
-                threads.extend((after, end, saves) for end in range(at, stop + 1) if end not in refused)
+                threads += [(after, end, saves) for end in range(at, stop + 1) if end not in refused]
             else:
                 yield thread
 
@@ -153,14 +157,15 @@ def _component_end(text: str, at: int) -> int:
     return len(text) if end < 0 else end
 
 
-def _places(text: str, at: int, last: int, follower: str | None) -> Iterable[int]:
+def _places(text: str, at: int, last: int, follower: str | None) -> Sequence[int]:
     """Where a star that stands at ``at`` may end up to ``last``, the preferred place at the end."""
     if follower is None:
-        yield from range(at, last + 1)
-        return
+        return range(at, last + 1)
+    places = []
     place = text.find(follower, at, last + 1) if follower else -1
     while place >= 0:
-        yield place
+        places.append(place)
         place = text.find(follower, place + 1, last + 1)
     if last == len(text):
-        yield last  # the end, or where a longer text would go on
+        places.append(last)  # the end, or where a longer text would go on
+    return places
