@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -13,7 +12,7 @@ from jupyter_dvmount.store import CommitWriter, Invalid, Location, Progress, che
 from .locations import FILE, typed_path
 from .progress import progress_bar
 from .session import Session, pass_session
-from .sources import STDIN, Source, is_url, own_name, source
+from .sources import STDIN, Source, is_directory, own_name, source
 
 
 @click.command("file")
@@ -42,6 +41,7 @@ def put(
     dvmount put file images@master -r -f photos               → /photos/…
     dvmount put file images@master:/2026 -r -f photos         → /2026/…
     dvmount put file images@master -f https://example.org/data.csv
+    dvmount put file images@master:/2026 -r -f s3://bucket/photos
     gzip -dc log.gz | dvmount put file logs@master:/log.txt
     """
     location = FILE.convert(target, None, None)
@@ -90,7 +90,11 @@ class _Meter:
 def _sources(
     location: Location, typed: str, locations: tuple[str, ...], recursive: bool, append: bool
 ) -> list[Source]:
-    targets = [_target(location, typed, each, several=len(locations) > 1) for each in locations]
+    several = len(locations) > 1
+    targets = [
+        _target(location, typed, each, directory=is_directory(each, recursive=recursive), several=several)
+        for each in locations
+    ]
     taken: set[str] = set()
     for target in targets:
         if target in taken and not append:
@@ -101,13 +105,12 @@ def _sources(
     ]
 
 
-def _target(location: Location, typed: str, source: str, *, several: bool) -> str:
+def _target(location: Location, typed: str, source: str, *, directory: bool, several: bool) -> str:
     """Where one source goes.
 
     A path that is typed without a slash at its end is the place itself; with one, or for several
     sources, it is the directory they go into. A directory put to a path becomes that path.
     """
-    directory = not is_url(source) and source != STDIN and Path(source).is_dir()
     if typed and not several and (directory or not typed.endswith("/")):
         return location.path
     name = own_name(source)

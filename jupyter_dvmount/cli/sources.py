@@ -1,4 +1,4 @@
-"""What ``put file`` reads: local files and directories, standard input, pipes and URLs."""
+"""What ``put file`` reads: local files and directories, standard input, pipes and URLs; S3 in `objects`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from jupyter_dvmount.store import CommitWriter, Conflict, Denied, Invalid, NotFo
 
 BLOCK = 1 << 20
 URL_SCHEMES = ("http://", "https://")
+S3_SCHEME = "s3://"
 URL_TIMEOUT_SECONDS = 60.0
 """A server that is silent for so long is taken for dead."""
 STDIN = "-"
@@ -180,7 +181,7 @@ class StreamSource:
         """See `Source`."""
         try:
             with _open(self._location) as stream:
-                counted = _Counted(stream, progress)
+                counted = Counted(stream, progress)
                 writer.put(self._target, io.BufferedReader(counted, BLOCK), append=append)
                 _check_length(stream, counted.count, self.label)
         except HTTPError as error:
@@ -193,18 +194,27 @@ class StreamSource:
         """A stream has no earlier state to compare with."""
 
 
-class _Counted(io.RawIOBase):
+class Readable(Protocol):
+    """All that is wanted of a stream."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; none at the end."""
+
+
+class Counted(io.RawIOBase):
     """Counts what is read through it."""
 
-    def __init__(self, stream: BinaryIO, progress: Progress) -> None:
+    def __init__(self, stream: Readable, progress: Progress) -> None:
         self.count = 0
         self._stream = stream
         self._progress = progress
 
     def readable(self) -> bool:
+        """Always."""
         return True
 
     def readinto(self, buffer: Buffer) -> int:
+        """Read on and count."""
         view = memoryview(buffer).cast("B")
         block = self._stream.read(len(view))
         view[: len(block)] = block
@@ -239,14 +249,26 @@ def _check_length(stream: BinaryIO, count: int, label: str) -> None:
 
 
 def is_url(location: str) -> bool:
-    """Whether it is fetched over the network."""
+    """Whether it is fetched from a web server."""
     return location.startswith(URL_SCHEMES)
+
+
+def is_s3(location: str) -> bool:
+    """Whether it is fetched from S3."""
+    return location.startswith(S3_SCHEME)
+
+
+def is_directory(location: str, *, recursive: bool) -> bool:
+    """Whether what is put becomes a directory."""
+    if is_s3(location):
+        return recursive
+    return not is_url(location) and location != STDIN and Path(location).is_dir()
 
 
 def _check_url(url: str) -> None:
     shown = without_password(url)
     if not is_url(url):
-        raise Invalid(f"cannot get {shown}", fix="only http:// and https:// are fetched")
+        raise Invalid(f"cannot get {shown}", fix="only http://, https:// and s3:// are fetched")
     if shown != url:
         raise Invalid(
             f"cannot get {shown}: names and passwords in a URL are not used",
@@ -264,6 +286,8 @@ def own_name(location: str) -> str:
     """What a source is called where the user did not name the target; empty for a stream."""
     if location == STDIN:
         return ""
+    if is_s3(location):
+        return location.rstrip("/").rpartition("/")[2]
     if is_url(location):
         return unquote(urlsplit(location).path).rpartition("/")[2]
     return Path(os.path.abspath(location)).name  # noqa: PTH100 - a link keeps its own name
@@ -288,6 +312,10 @@ def source(location: str, target: str, *, recursive: bool) -> Source:
     Invalid
         If it is a directory and ``recursive`` is false.
     """
+    if is_s3(location):
+        from .objects import ObjectSource
+
+        return ObjectSource(location, target, recursive=recursive)
     if "://" in location:
         _check_url(location)
     if location == STDIN or is_url(location):
