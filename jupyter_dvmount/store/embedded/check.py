@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby, islice
+from itertools import islice
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from jupyter_dvmount.store.base import Corrupt, Progress, StoreError
 from jupyter_dvmount.store.model import Problem
 
 from .blobs.base import PACKS, Blobs
+from .catalog import Catalog
 from .chunking import SMALL
 from .codec import Kind, decode
 from .pack import BadPack, Place, read_footer
 from .parts import Parts
-from .schema import commits, repos
+from .schema import chunks, commits, packs, repos
 from .tree import Item, Node, path_of
 
 _log = logging.getLogger("jupyter_dvmount.store")
-_PACKS = (
-    'SELECT packs.name, packs.kind, packs.size, hash, "offset", stored, raw, codec'
-    ' FROM packs JOIN chunks ON chunks.pack = packs.num ORDER BY packs.num, "offset"'
-)
 _DANGLING = text(
     "SELECT repos.name AS repo, branches.name AS branch, branches.head AS head FROM branches"
     " JOIN repos ON repos.num = branches.repo"
@@ -72,9 +68,9 @@ def check(parts: Parts, *, full: bool, progress: Progress | None) -> Iterator[Pr
     """
     yield from _check_catalog(parts)
     lost: set[bytes] = set()
-    for pack, reason, chunks in _check_packs(parts, full=full, progress=progress):
-        lost.update(chunks)
-        yield Problem(code="corrupt", message=f"pack {pack.name}: {reason}; {len(chunks)} chunks lost")
+    for pack, reason, gone in _check_packs(parts, full=full, progress=progress):
+        lost.update(gone)
+        yield Problem(code="corrupt", message=f"pack {pack.name}: {reason}; {len(gone)} chunks lost")
     _mark(parts, lost, full=full)
     yield from _check_commits(parts, lost)
 
@@ -87,19 +83,20 @@ def _mark(parts: Parts, lost: set[bytes], *, full: bool) -> None:
     try:
         with parts.catalog.write("cannot note what is lost") as connection:
             if full:
-                connection.exec_driver_sql("UPDATE chunks SET lost = FALSE WHERE lost")
+                connection.execute(update(chunks).where(chunks.c.lost).values(lost=False))
             if lost:
-                rows = [(hash_,) for hash_ in lost]
-                connection.exec_driver_sql("UPDATE chunks SET lost = TRUE WHERE hash = ?", rows)
+                rows = [{"which": hash_} for hash_ in sorted(lost)]
+                connection.execute(
+                    update(chunks).where(chunks.c.hash == bindparam("which")).values(lost=True), rows
+                )
     except StoreError as error:  # the findings matter more
         _log.warning("%s", error.message)
 
 
 def _check_catalog(parts: Parts) -> Iterator[Problem]:
+    for line in parts.catalog.damage():
+        yield Problem(code="corrupt", message=f"catalog: {line}")
     with parts.catalog.read() as connection:
-        for (line,) in connection.exec_driver_sql("PRAGMA quick_check"):
-            if line != "ok":
-                yield Problem(code="corrupt", message=f"catalog: {line}")
         for row in connection.execute(_DANGLING).all():
             message = (
                 f"branch {row.branch} points at the commit {row.head}, which is not there or not finished"
@@ -110,7 +107,7 @@ def _check_catalog(parts: Parts) -> Iterator[Problem]:
 def _check_packs(parts: Parts, *, full: bool, progress: Progress | None) -> Iterator[_Finding]:
     look = _hash_chunks if full else _compare_footer
     done = size = 0
-    known = _known_packs(parts.catalog.reader)
+    known = _known_packs(parts.catalog)
     with ThreadPoolExecutor(os.cpu_count()) as workers:
         while batch := list(islice(known, 2 * (os.cpu_count() or 1))):
             findings = workers.map(lambda pack: look(parts.blobs.source, pack), batch)
@@ -122,9 +119,18 @@ def _check_packs(parts: Parts, *, full: bool, progress: Progress | None) -> Iter
                     progress(done, size)
 
 
-def _known_packs(reader: sqlite3.Connection) -> Iterator[_Pack]:
-    for (name, kind, size), rows in groupby(reader.execute(_PACKS), key=lambda row: row[:3]):
-        yield _Pack(name, Kind(kind), size, [Place(*row[3:]) for row in rows])
+def _known_packs(catalog: Catalog) -> Iterator[_Pack]:
+    """Packs with their chunks, one transaction each: a check may take hours."""
+    with catalog.read() as connection:
+        query = select(packs.c.num, packs.c.name, packs.c.kind, packs.c.size).order_by(packs.c.num)
+        rows = connection.execute(query).all()
+    columns = (chunks.c.hash, chunks.c.offset, chunks.c.stored, chunks.c.raw, chunks.c.codec)
+    for num, name, kind, size in rows:
+        with catalog.read() as connection:
+            query = select(*columns).where(chunks.c.pack == num).order_by(chunks.c.offset)
+            places = [Place(*row) for row in connection.execute(query)]
+        if places:
+            yield _Pack(name, Kind(kind), size, places)
 
 
 def _compare_footer(blobs: Blobs, pack: _Pack) -> _Finding | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import msgspec
 
@@ -11,7 +10,7 @@ from jupyter_dvmount.store.base import Corrupt
 
 from .blobs.base import PACKS, Blobs, MissingBlob
 from .cache import Cache
-from .catalog import Catalog
+from .catalog import Catalog, ChunkPlace
 from .chunking import ChunkList, ChunkMap
 from .codec import Kind, decode
 
@@ -19,23 +18,8 @@ CHUNK_CACHE = 48 << 20
 """Default bytes of verified chunks that are kept in memory."""
 MAPS = 256
 """Chunk lists of large files that are kept in memory."""
-_QUESTION_SIZE = 500  # hashes asked for in one statement
 
 _list_decoder = msgspec.msgpack.Decoder(ChunkList)
-_FIND = (
-    "SELECT packs.name, chunks.offset, chunks.stored, chunks.raw, chunks.codec FROM chunks"
-    " JOIN packs ON packs.num = chunks.pack WHERE chunks.hash = ?"
-)
-
-
-class _Found(NamedTuple):
-    """Where a chunk is."""
-
-    pack: str
-    offset: int
-    stored: int
-    raw: int
-    codec: int
 
 
 class ChunkSource:
@@ -75,25 +59,15 @@ class ChunkSource:
 
     def known(self, hashes: Iterable[bytes]) -> set[bytes]:
         """Those of the hashes that are in the store for good: neither lost nor condemned."""
-        wanted = list(hashes)
-        found: set[bytes] = set()
-        reader = self._catalog.reader
-        with self._catalog.translated("cannot look chunks up"):
-            for start in range(0, len(wanted), _QUESTION_SIZE):
-                part = wanted[start : start + _QUESTION_SIZE]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT hash FROM chunks WHERE NOT lost AND condemned IS NULL AND hash IN ({marks})"  # noqa: S608 - only question marks
-                found.update(row[0] for row in reader.execute(query, part))
-        return found
+        return self._catalog.known(hashes)
 
-    def _find(self, hash_: bytes) -> _Found:
-        with self._catalog.translated("cannot look a chunk up"):
-            row = self._catalog.reader.execute(_FIND, (hash_,)).fetchone()
-        if row is None:
+    def _find(self, hash_: bytes) -> ChunkPlace:
+        place = self._catalog.find_chunk(hash_)
+        if place is None:
             raise Corrupt(f"chunk {hash_.hex()} is not in the store", fix=_FIX)
-        return _Found(*row)
+        return place
 
-    def _follow(self, kind: Kind, hash_: bytes, place: _Found) -> bytes:
+    def _follow(self, kind: Kind, hash_: bytes, place: ChunkPlace) -> bytes:
         try:
             return self._read(kind, hash_, place)
         except MissingBlob:
@@ -102,7 +76,7 @@ class ChunkSource:
                 raise
         return self._follow(kind, hash_, moved)  # a collection has rewritten the pack since
 
-    def _read(self, kind: Kind, hash_: bytes, place: _Found) -> bytes:
+    def _read(self, kind: Kind, hash_: bytes, place: ChunkPlace) -> bytes:
         where = (PACKS + place.pack, place.offset, place.stored)
         data = decode(kind, hash_, self._blobs.read(*where), place.raw, place.codec)
         if data is None and self._blobs.forget(*where):  # the copy may be damaged, and the pack be well

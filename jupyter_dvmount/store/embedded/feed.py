@@ -6,6 +6,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from jupyter_dvmount.store.model import Change, ChangeAction, ChangeKind
 
+from .catalog import lock_feed
 from .schema import changes
 
 KEPT = 10_000
@@ -25,6 +26,7 @@ def tell(
     commit: str = "",
 ) -> None:
     """Add to the feed within the transaction that makes the change."""
+    lock_feed(connection)
     values = {"kind": kind, "action": action, "repo": repo, "branch": branch, "commit_id": commit}
     seq = connection.execute(_TELL, values).scalar_one()
     connection.execute(_FORGET, {"last": seq - KEPT})

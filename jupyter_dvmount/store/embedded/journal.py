@@ -56,9 +56,11 @@ class Journal:
             self._flush_soon()
 
     @contextmanager
-    def change(self, doing: str = "cannot write the catalog") -> Iterator[Connection]:
-        """A transaction that changes what users see, and tells the journal of it."""
-        with self._catalog.write(doing) as connection:
+    def change(
+        self, doing: str = "cannot write the catalog", *, repo: int | None = None
+    ) -> Iterator[Connection]:
+        """A transaction that changes what users see, and tells the journal of it; see `Catalog.write`."""
+        with self._catalog.write(doing, repo=repo) as connection:
             told = feed.listen(connection)
             yield connection
             if told:

@@ -104,7 +104,7 @@ class _Change:
         for _ in range(_TRIES):
             root = writer.write_tree()
             files, size = writer.usage()
-            with self._journal.change("cannot commit") as connection:
+            with self._journal.change("cannot commit", repo=self._repo.num) as connection:
                 now_there = self._look(connection)
                 if now_there == self._target:
                     self._session.register(connection)

@@ -13,13 +13,13 @@ from jupyter_dvmount.store.model import Problem
 from . import images
 from .blobs import LocalBlobs
 from .blobs.base import PACKS, Blobs
-from .catalog import Catalog
+from .catalog import Catalog, open_catalog
 from .images import Image
 from .journal import Journal, read_journal
-from .layout import Layout, directory_of, find_layout, replacing_catalog
+from .layout import find_layout
 from .pack import BadPack, SealedPack, read_footer
+from .place import parse_place
 from .schema import changes, repos
-from .session import insert_pack
 
 _log = logging.getLogger("jupyter_dvmount.store")
 
@@ -44,32 +44,25 @@ def rebuild_embedded(url: str, *, progress: Progress | None = None) -> Iterator[
     NotFound, Unavailable, Denied, Corrupt
         If there is no store, or its journal cannot be read. Nothing is changed then.
     """
-    layout = find_layout(directory_of(url))
+    place = parse_place(url)
+    layout = find_layout(place.blobs.path)
     blobs = LocalBlobs(layout.root)
-    _save_untold(layout, blobs)
-    with replacing_catalog(layout) as path:
-        catalog = Catalog(path)
-        try:
+    with open_catalog(place.catalog) as old:
+        _save_untold(old, layout.id, blobs)
+        with old.replacing() as catalog:
             catalog.create(layout.id)
             yield from refill(catalog, blobs, progress)
-        finally:
-            catalog.close()
 
 
-def _save_untold(layout: Layout, blobs: Blobs) -> None:
+def _save_untold(old: Catalog, id_: str, blobs: Blobs) -> None:
     """Write what the old catalog has not told its journal yet, if it can still be read."""
-    if not layout.catalog.exists():
-        return
-    catalog = Catalog(layout.catalog)
     try:
-        catalog.check()
-        journal = Journal(catalog, blobs)
+        old.check(id_)
+        journal = Journal(old, blobs)
         journal.flush()
         journal.close()
     except StoreError as error:
         _log.warning("the old catalog cannot be read: %s", error.message)
-    finally:
-        catalog.close()
 
 
 def refill(catalog: Catalog, blobs: Blobs, progress: Progress | None) -> Iterator[Problem]:
@@ -103,7 +96,7 @@ def refill(catalog: Catalog, blobs: Blobs, progress: Progress | None) -> Iterato
             yield Problem(code="corrupt", message=f"pack {name}: {error}")
             continue
         with catalog.write("cannot enter a pack") as connection:
-            insert_pack(connection, found)
+            catalog.insert_packs(connection, [found])
         count, size = count + 1, size + blob.size
         if progress is not None:
             progress(count, size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,13 +22,6 @@ from .pack import PackWriter, SealedPack
 
 _DOING = "cannot write to the store"
 _SEALS = 2  # packs that may wait for the disk before the writer waits too
-_INSERT_PACK = "INSERT INTO packs (name, kind, size, writer) VALUES (?, ?, ?, ?)"
-_INSERT_CHUNK = (
-    'INSERT INTO chunks (hash, kind, pack, "offset", stored, raw, codec, lost)'
-    " VALUES (?, ?, ?, ?, ?, ?, ?, FALSE) ON CONFLICT (hash) DO UPDATE SET pack = excluded.pack,"
-    ' "offset" = excluded."offset", stored = excluded.stored, raw = excluded.raw, codec = excluded.codec,'
-    " lost = FALSE, condemned = NULL WHERE chunks.lost OR chunks.condemned IS NOT NULL"
-)
 
 Found = tuple[bytes, "Encoded | None"]
 """Hash of a chunk, and the chunk where the store does not have it."""
@@ -116,8 +108,7 @@ class PackSession:
             If a collection of garbage has removed what this writer relied on.
         """
         shaken = self.relies.is_shaken(connection)
-        for pack in self._sealed.values():
-            self._insert(connection, pack, None, shaken=shaken)
+        self._insert(connection, list(self._sealed.values()), None, shaken=shaken)
         self._lease.release(connection)
         if shaken:
             self.relies.renew(connection, lambda hash_: self._source.chunk_map(hash_).list)
@@ -194,31 +185,27 @@ class PackSession:
 
     def _seal_and_register(self, writer: PackWriter) -> None:
         self._seal(writer)
-        with self._unbroken(), self._catalog.write(_DOING) as connection:
+        with self._unbroken(), self._catalog.write_packs(_DOING) as connection:
             self._lease.take(connection)
             shaken = self.relies.is_shaken(connection)
-            self._insert(connection, self._sealed[writer.name], self._lease.id, shaken=shaken)
+            self._insert(connection, [self._sealed[writer.name]], self._lease.id, shaken=shaken)
         del self._sealed[writer.name]
         self.relies.on(writer.places)
         self._ours.difference_update(writer.places)
 
-    def _insert(self, connection: Connection, pack: SealedPack, writer: str | None, *, shaken: bool) -> None:
-        if shaken:  # a writer that slept for an hour may come back to find its pack taken for an orphan
+    def _insert(
+        self, connection: Connection, packs: list[SealedPack], writer: str | None, *, shaken: bool
+    ) -> None:
+        if shaken:  # a writer that slept for an hour may come back to find its packs taken for orphans
             try:
-                self._blobs.size(PACKS + pack.name)
+                for pack in packs:
+                    self._blobs.size(PACKS + pack.name)
             except MissingBlob as error:
                 raise Conflict(GONE, fix=AGAIN) from error
-        insert_pack(connection, pack, writer)
+        self._catalog.insert_packs(connection, packs, writer)
 
     def _remove_unregistered(self, name: str) -> None:
         """Remove a pack, but never one that a transaction of unclear end has made part of the store."""
-        with suppress(OSError, StoreError, sqlite3.Error):  # in doubt it stays: it harms nobody
-            if self._catalog.reader.execute("SELECT 1 FROM packs WHERE name = ?", (name,)).fetchone() is None:
+        with suppress(OSError, StoreError):  # in doubt it stays: it harms nobody
+            if not self._catalog.has_pack(name):
                 self._blobs.delete(PACKS + name)
-
-
-def insert_pack(connection: Connection, pack: SealedPack, writer: str | None = None) -> None:
-    """Enter a pack and its chunks into the catalog; chunks that are there already stay where they are."""
-    number = connection.exec_driver_sql(_INSERT_PACK, (pack.name, pack.kind, pack.size, writer)).lastrowid
-    rows = [(p.hash, pack.kind, number, p.offset, p.stored, p.raw, p.codec) for p in pack.places]
-    connection.exec_driver_sql(_INSERT_CHUNK, rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from types import TracebackType
 
 from sqlalchemy import Connection
@@ -29,15 +28,16 @@ from jupyter_dvmount.store.uri import check_limit, check_path
 
 from . import commitsets, feed, history, projects, provenance, records
 from .blobs import LocalBlobs
-from .catalog import Catalog
+from .catalog import Catalog, open_catalog
 from .check import check
 from .chunks import CHUNK_CACHE, ChunkSource
 from .comparing import compare
 from .gc import collect
 from .journal import Journal
-from .layout import Layout, directory_of, open_layout, remove_rubbish
+from .layout import Layout, open_layout, remove_rubbish
 from .paging import paged, wait
 from .parts import Parts
+from .place import parse_place
 from .publish import modify
 from .reader import NODE_CACHE, NodeSource, Reader
 from .refs import branch_row, commit_row, find_branch, repo_row
@@ -47,12 +47,12 @@ from .writer import Writer
 def open_embedded(
     url: str, *, create: bool = True, chunk_cache: int = CHUNK_CACHE, node_cache: int = NODE_CACHE
 ) -> EmbeddedStore:
-    """Open the store in a directory.
+    """Open the store at a place.
 
     Parameters
     ----------
     url
-        ``file:///absolute/path``.
+        ``file:///absolute/path``, with ``?catalog=`` and a URL where the catalog is elsewhere.
     create
         Make it where there is none.
     chunk_cache
@@ -65,30 +65,32 @@ def open_embedded(
     Invalid, NotFound, Denied, Unavailable, Corrupt
         If it cannot be opened; nothing is changed then.
     """
-    root = directory_of(url)
-    layout = open_layout(root, create=create, make_catalog=_make_catalog)
-    remove_rubbish(layout.tmp)
-    return EmbeddedStore(layout, chunk_cache, node_cache)
+    place = parse_place(url)
 
+    def make_catalog(id_: str) -> str:
+        with open_catalog(place.catalog) as catalog:
+            return catalog.create(id_)
 
-def _make_catalog(path: Path, id_: str) -> str:
-    catalog = Catalog(path)
+    layout = open_layout(place.blobs.path, create=create, make_catalog=make_catalog)
+    catalog = open_catalog(place.catalog)
     try:
-        return catalog.create(id_)
-    finally:
+        catalog.check(layout.id)
+    except BaseException:
         catalog.close()
+        raise
+    remove_rubbish(layout.tmp)
+    return EmbeddedStore(place.url, layout, catalog, chunk_cache, node_cache)
 
 
 class EmbeddedStore:
-    """A `VersionStore` in one directory. Thread-safe; several processes may use the directory at once."""
+    """A `VersionStore` with data in one place and a catalog. Thread-safe; several processes may use both."""
 
     engine = "embedded"
 
-    def __init__(self, layout: Layout, chunk_cache: int, node_cache: int) -> None:
-        self.url = layout.root.as_uri()
+    def __init__(self, url: str, layout: Layout, catalog: Catalog, chunk_cache: int, node_cache: int) -> None:
+        self.url = url
         self.id = layout.id
-        self._catalog = Catalog(layout.catalog)
-        self._catalog.check()
+        self._catalog = catalog
         self._blobs = LocalBlobs(layout.root)
         self._chunks = ChunkSource(self._catalog, self._blobs, chunk_cache)
         self._nodes = NodeSource(self._chunks, node_cache)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_dvmount.store import Corrupt, Invalid, NotFound, Unavailable, open_store
-from jupyter_dvmount.store.embedded import layout
+from jupyter_dvmount.store.embedded import filesystems
 
 
 def snapshot(directory: Path) -> dict[str, bytes]:
@@ -156,10 +156,10 @@ def test_unfinished_packs_of_dead_writers_are_removed_and_those_of_living_ones_s
 def test_network_file_systems_get_a_rollback_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     line = f"1 1 0:1 / {tmp_path} rw shared:1 - nfs4 host:/home rw"
     (tmp_path / "mountinfo").write_text(f"0 0 0:0 / / rw - ext4 /dev/x rw\n{line}\n")
-    assert layout.file_system(Path("/proc")) == "proc"
-    monkeypatch.setattr(layout, "MOUNTINFO", tmp_path / "mountinfo")
-    assert layout.file_system(tmp_path / "store") == "nfs4"
-    assert layout.file_system(Path("/")) == "ext4"
+    assert filesystems.file_system(Path("/proc")) == "proc"
+    monkeypatch.setattr(filesystems, "MOUNTINFO", tmp_path / "mountinfo")
+    assert filesystems.file_system(tmp_path / "store") == "nfs4"
+    assert filesystems.file_system(Path("/")) == "ext4"
     with open_store((tmp_path / "store").as_uri()) as store:
         store.create_repo("r")
         with store.modify("r", "master") as writer:

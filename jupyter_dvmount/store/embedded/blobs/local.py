@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from jupyter_dvmount.store.base import Corrupt
 from jupyter_dvmount.store.embedded.failures import from_os
+from jupyter_dvmount.store.embedded.filesystems import sync_directory
 
 from .base import BlobInfo, MissingBlob
 
@@ -150,12 +151,3 @@ def _errors(doing: str, name: str) -> Iterator[None]:
         if error.errno == errno.EIO:  # the disk has lost it: no later try will help
             raise Corrupt(f"cannot {doing} {name}: {error.strerror}", fix=_FIX) from error
         raise from_os(error, f"cannot {doing} {name}") from error
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -1,0 +1,196 @@
+"""What the engine asks of a catalog, whatever the database."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Engine, insert, select
+from typing_extensions import Self
+
+from jupyter_dvmount.store.base import Corrupt, Invalid, Unavailable
+from jupyter_dvmount.store.embedded.pack import SealedPack
+from jupyter_dvmount.store.embedded.schema import VERSION, metadata, store
+
+BUSY_SECONDS = 60
+"""Longest that anybody waits for others who write."""
+MISSING = "make it anew with 'dvmount fsck --rebuild', or restore it from a backup"
+
+
+class ChunkPlace(NamedTuple):
+    """The pack that a chunk is in, where in it, and how it is stored."""
+
+    pack: str
+    offset: int
+    stored: int
+    raw: int
+    codec: int
+
+
+class Catalog(ABC):
+    """The catalog of one store. Thread-safe.
+
+    Every method raises the store's errors: `Unavailable` or `Denied` for what the database says.
+
+    Parameters
+    ----------
+    name
+        What it is called in messages; without any secret.
+    engine
+        Connections to it.
+    """
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        self.name = name
+        self._engine = engine
+        self._closed = False
+
+    # its life
+    def create(self, id_: str) -> str:
+        """Make the tables of a store, if they are missing; returns the id of the store they belong to."""
+        with self._making() as connection:
+            metadata.create_all(connection)
+            self._set_version(connection)
+            held: str | None = connection.execute(select(store.c.id)).scalar_one_or_none()
+            if held is None:
+                connection.execute(insert(store).values(id=id_, epoch=0))
+        return held or id_
+
+    def check(self, id_: str) -> None:
+        """See that this is the catalog of the store with this id, of the version that is known here.
+
+        Raises
+        ------
+        Corrupt
+            If it is missing or damaged.
+        Invalid
+            If it belongs to another store.
+        Unavailable
+            If it is of another version.
+        """
+        with self.read("cannot open the catalog") as connection:
+            version = self._version(connection)
+            if version != VERSION:
+                raise Unavailable(
+                    f"the catalog {self.name} has version {version}, this program knows {VERSION}",
+                    fix="update jupyter-dvmount" if version > VERSION else "restore it from a backup",
+                )
+            held = connection.execute(select(store.c.id)).scalar_one_or_none()
+        if held is None:
+            raise Corrupt(f"the catalog {self.name} is empty", fix=MISSING)
+        if held != id_:
+            raise Invalid(
+                f"the catalog {self.name} belongs to the store {held}, the data to the store {id_}",
+                fix="name the catalog and the data of one store",
+            )
+
+    @abstractmethod
+    def replacing(self) -> AbstractContextManager[Catalog]:
+        """An empty catalog, which takes the place of this one when the block ends well.
+
+        Programs that have the old one open notice and stop using it.
+        """
+
+    def close(self) -> None:
+        """Close every connection; the catalog cannot be used any more."""
+        self._closed = True
+        self._engine.dispose()
+
+    # transactions
+    @contextmanager
+    def read(self, doing: str = "cannot read the catalog") -> Iterator[Connection]:
+        """A connection with a consistent view, for reading."""
+        self._check_open()
+        with self._translated(doing), self._engine.connect() as connection:
+            yield connection
+
+    @abstractmethod
+    def write(
+        self, doing: str = "cannot write the catalog", *, repo: int | None = None
+    ) -> AbstractContextManager[Connection]:
+        """A transaction that waits for others before it reads anything: keep it short.
+
+        Parameters
+        ----------
+        doing
+            Begins the message of an error.
+        repo
+            Number of the repository that it is about. It then waits for those about the same one or the
+            whole store only; without, it is alone in the store.
+        """
+
+    @abstractmethod
+    def write_packs(self, doing: str) -> AbstractContextManager[Connection]:
+        """A transaction that does nothing but insert packs. It waits for those about the whole store only."""
+
+    @abstractmethod
+    def alone(self, what: str) -> AbstractContextManager[None]:
+        """Let one process at a time do something; the lock ends with the process.
+
+        Raises
+        ------
+        Conflict
+            If another one is doing it.
+        """
+
+    # hot look-ups and bulk
+    @abstractmethod
+    def find_chunk(self, hash_: bytes) -> ChunkPlace | None:
+        """Where a chunk is."""
+
+    @abstractmethod
+    def known(self, hashes: Iterable[bytes]) -> set[bytes]:
+        """Those of the chunks that are in the store for good: neither lost nor condemned."""
+
+    @abstractmethod
+    def has_pack(self, name: str) -> bool:
+        """Whether a pack is in the catalog."""
+
+    @abstractmethod
+    def insert_packs(
+        self, connection: Connection, packs: Iterable[SealedPack], writer: str | None = None
+    ) -> None:
+        """Enter packs and their chunks; chunks that are there for good stay where they are.
+
+        Parameters
+        ----------
+        connection
+            The transaction.
+        packs
+            The packs.
+        writer
+            Whose they are until they are a commit's.
+        """
+
+    @abstractmethod
+    def damage(self) -> Iterator[str]:
+        """What the database itself finds damaged."""
+
+    # for the dialects
+    @abstractmethod
+    def _making(self) -> AbstractContextManager[Connection]:
+        """A transaction in which tables can be made, with nobody else about it."""
+
+    @abstractmethod
+    def _version(self, connection: Connection) -> int:
+        """The version of the tables."""
+
+    @abstractmethod
+    def _set_version(self, connection: Connection) -> None:
+        """Note that the tables are of the version known here."""
+
+    @abstractmethod
+    def _translated(self, doing: str) -> AbstractContextManager[None]:
+        """Turn an error of the database in the block into the store's error."""
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable("the store is closed", fix="open it again")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

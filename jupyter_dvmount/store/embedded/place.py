@@ -1,0 +1,115 @@
+"""Where a store is, as its URL says: its data in one place, its catalog beside them or in another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+import msgspec
+
+from jupyter_dvmount.store.base import Invalid
+
+_CATALOG = "catalog.sqlite"
+_FORM = "write file:///absolute/path, with %23 for # and %3F for ?"
+_CATALOG_FORM = "write catalog=sqlite:///absolute/path"
+
+
+class Directory(msgspec.Struct, frozen=True):
+    """Data in a directory."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+class SqliteFile(msgspec.Struct, frozen=True):
+    """A catalog in a file."""
+
+    path: Path
+
+    @property
+    def url(self) -> str:
+        """The value of ``catalog=``."""
+        return "sqlite://" + quote(str(self.path))
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a store is.
+
+    Parameters
+    ----------
+    blobs
+        Where the data are.
+    catalog
+        Where the catalog is.
+    url
+        The URL of both, without any secret.
+    """
+
+    blobs: Directory
+    catalog: SqliteFile
+    url: str
+
+
+def parse_place(url: str) -> Place:
+    """Parse the URL of a store.
+
+    Parameters
+    ----------
+    url
+        ``file:///path``, with ``?catalog=`` and the URL of the catalog where that is not in the directory.
+
+    Raises
+    ------
+    Invalid
+        If it is malformed; the message has no secret.
+    """
+    parts = urlsplit(url)
+    options = _options(parts.query, url)
+    path = _absolute(parts.path)
+    if parts.scheme != "file" or parts.netloc not in {"", "localhost"} or path is None or parts.fragment:
+        raise _illegal(url, _FORM)
+    wanted = options.pop("catalog", None)
+    if options:  # or a directory's own ?, and not the directory that is left
+        raise _illegal(url, _FORM)
+    public = path.as_uri()
+    if wanted is None:
+        return Place(Directory(path), SqliteFile(path / _CATALOG), public)
+    catalog = _catalog(wanted)
+    return Place(Directory(path), catalog, f"{public}?catalog={quote(catalog.url, safe='/:@+=,-?')}")
+
+
+def _options(query: str, url: str) -> dict[str, str]:
+    """The options of a URL. A plus sign is one: ``postgresql+psycopg`` has it."""
+    options: dict[str, str] = {}
+    for part in query.split("&") if query else ():
+        name, _, value = part.partition("=")
+        if not value or name in options:
+            raise _illegal(url, _FORM)
+        options[name] = unquote(value)
+    return options
+
+
+def _catalog(url: str) -> SqliteFile:
+    parts = urlsplit(url)
+    path = _absolute(parts.path)
+    if parts.scheme == "sqlite" and path is not None and not (parts.netloc or parts.query or parts.fragment):
+        return SqliteFile(path)
+    raise Invalid("illegal URL of a catalog", fix=_CATALOG_FORM)
+
+
+def _absolute(text: str) -> Path | None:
+    path = unquote(text)
+    return Path("/" + path.lstrip("/")) if path.startswith("/") and "\0" not in path else None
+
+
+def _illegal(url: str, fix: str) -> Invalid:
+    """The error about a URL, of which neither user nor options are shown."""
+    parts = urlsplit(url)
+    public = parts._replace(
+        netloc=parts.netloc.rpartition("@")[2],
+        query="…" if parts.query else "",
+        fragment="…" if parts.fragment else "",
+    )
+    return Invalid(f"illegal store URL {public.geturl()!r}", fix=fix)

@@ -1,0 +1,60 @@
+"""One URL says where the data of a store are and where its catalog is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jupyter_dvmount.store import Invalid, open_store
+from jupyter_dvmount.store.embedded.place import Directory, SqliteFile, parse_place
+
+
+def test_the_catalog_is_beside_the_data_by_default() -> None:
+    place = parse_place("file:///data/my%20store")
+    assert place.blobs == Directory(Path("/data/my store"))
+    assert place.catalog == SqliteFile(Path("/data/my store/catalog.sqlite"))
+    assert place.url == "file:///data/my%20store"
+
+
+@pytest.mark.parametrize(
+    "value", ["sqlite:///local/c.sqlite", "sqlite:////local/c.sqlite", "sqlite%3A%2F%2F%2Flocal/c.sqlite"]
+)
+def test_the_catalog_may_be_in_another_file(value: str) -> None:
+    place = parse_place(f"file:///data/store?catalog={value}")
+    assert place.catalog == SqliteFile(Path("/local/c.sqlite"))
+    assert place.url == "file:///data/store?catalog=sqlite:///local/c.sqlite"
+    assert parse_place(place.url) == place
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "catalog=",
+        "catalog",
+        "catalog=sqlite:///a&catalog=sqlite:///b",
+        "catalogue=sqlite:///a",
+        "catalog=sqlite:a",
+    ],
+)
+def test_an_illegal_option_is_refused(query: str) -> None:
+    with pytest.raises(Invalid, match="illegal"):
+        parse_place(f"file:///data/store?{query}")
+
+
+def test_a_store_with_its_catalog_elsewhere_works_and_is_found_again(tmp_path: Path) -> None:
+    url = f"{(tmp_path / 'store').as_uri()}?catalog=sqlite://{tmp_path}/deep/other.sqlite"
+    with open_store(url) as store:
+        store.create_repo("images")
+        with store.modify("images", "master") as writer:
+            writer.put("/a", b"a")
+    with open_store(store.url, create=False) as again:
+        assert again.read("images", "master").open("/a").read() == b"a"
+    assert not (tmp_path / "store" / "catalog.sqlite").exists()
+
+
+def test_the_catalog_of_another_store_is_refused_and_both_are_named(tmp_path: Path) -> None:
+    with open_store((tmp_path / "one").as_uri()) as one, open_store((tmp_path / "two").as_uri()) as two:
+        pass
+    with pytest.raises(Invalid, match=f"{one.id}.*{two.id}"):
+        open_store(f"{two.url}?catalog=sqlite://{tmp_path}/one/catalog.sqlite")
