@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import datums, paths, store
+from . import datums, mounts, paths, store
 from .results import Goal
 
-SUITES: dict[str, ModuleType] = {"store": store, "paths": paths, "datums": datums}
+SUITES: dict[str, ModuleType] = {"store": store, "paths": paths, "mounts": mounts, "datums": datums}
 
 
 def goals() -> list[Goal]:
