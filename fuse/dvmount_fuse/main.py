@@ -99,6 +99,7 @@ def _serve(state: State, deadline: float) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: daemon.unmount())
     server.start()
+    Thread(target=stores.warm, name="warm", daemon=True).start()
     Thread(target=daemon.widen_readahead, name="readahead", daemon=True).start()
     try:
         session.run()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
+from contextlib import suppress
 from threading import Lock
 
-from jupyter_dvmount.store import CommitReader, StoreError, Unavailable, VersionStore, open_store
+from jupyter_dvmount.store import CommitReader, StoreError, Unavailable, VersionStore, load_engine, open_store
 from jupyter_dvmount.store.uri import check_name
 
 from .layout import KnownStore, State
@@ -25,11 +27,17 @@ class Stores:
     def __init__(self, state: State) -> None:
         self._state = state
         self._open: dict[str, tuple[KnownStore, VersionStore]] = {}
-        self._lock = Lock()
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)  # one that opens slowly holds no other up
 
     def known(self) -> list[str]:
         """Ids of all known stores."""
         return sorted(path.name for path in self._state.stores.iterdir())
+
+    def warm(self) -> None:
+        """Load the engines of the known stores, so that who comes first need not wait for it."""
+        for store in self.known():
+            with suppress(StoreError):
+                load_engine(self._state.known_store(store).url)
 
     def get(self, store: str) -> VersionStore:
         """The open store with this id; opened on first use.
@@ -41,7 +49,7 @@ class Stores:
         """
         check_name(store, "store")
         known = self._state.known_store(store)
-        with self._lock:
+        with self._locks[store]:
             opened = self._open.get(store)
             if opened is None or opened[0] != known:  # never seen, or moved to another place
                 opened = self._open[store] = (known, _open_known(known))
@@ -53,13 +61,12 @@ class Stores:
 
     def close(self) -> None:
         """Close every store."""
-        with self._lock:
-            while self._open:
-                _, (_, store) = self._open.popitem()
-                try:
-                    store.close()
-                except StoreError as error:
-                    log.warning("closing a store failed: %s", error)
+        while self._open:
+            _, (_, store) = self._open.popitem()
+            try:
+                store.close()
+            except StoreError as error:
+                log.warning("closing a store failed: %s", error)
 
 
 def _open_known(known: KnownStore) -> VersionStore:

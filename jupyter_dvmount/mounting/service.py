@@ -33,7 +33,7 @@ STUCK = 30.0
 """Seconds after which a read that has not ended is reported."""
 LOG_SIZE = 1 << 20
 """Bytes after which the next process begins its log anew."""
-_PAUSE = 0.05
+_PAUSE = 0.01
 _MODULE = "jupyter_dvmount.mounting.supervisor"
 
 

@@ -14,6 +14,7 @@ from .base import (
     StoreError,
     Unavailable,
     VersionStore,
+    load_engine,
     open_store,
     rebuild_store,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "Usage",
     "VersionStore",
     "check_path",
+    "load_engine",
     "open_store",
     "parse",
     "rebuild_store",

@@ -477,6 +477,17 @@ def rebuild_store(url: str, *, progress: Progress | None = None) -> Iterator[Pro
     return problems
 
 
+def load_engine(url: str) -> None:
+    """Import the engine that serves a URL, which takes a while; nothing is opened.
+
+    Raises
+    ------
+    Invalid
+        If no engine serves the scheme.
+    """
+    _engine(ENTRY_POINTS, url)
+
+
 def _engine(group: str, url: str) -> Any:
     scheme = urlsplit(url).scheme
     found = {point.name: point for point in entry_points(group=group)}

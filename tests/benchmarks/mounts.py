@@ -83,7 +83,7 @@ class _Rows:
         """Measure; every cold row begins with a mount of its own."""
         peer = self._mounter.name
         if peer != Native.name:
-            self._harness.measure(LS, peer, self._mount, prepare=self._mounter.down, cold=True)
+            self._harness.measure(LS, peer, self._mount, prepare=self._mounter.down)
             self._note_memory(RSS)
         self._cold(FIND, self._find)
         self._cold(WALK, self._walk)
@@ -163,7 +163,7 @@ def _measure_m1(harness: Harness) -> None:
         store.create_repo("data")
         with store.modify("data", "master") as writer:
             writer.put_tree("/", zip(data.m1_paths(harness.scale), itertools.cycle(contents)))
-    harness.measure(LS_M1, OURS, mounter.up, prepare=mounter.down, cold=True)
+    harness.measure(LS_M1, OURS, mounter.up, prepare=mounter.down)
     count = sum(len(names) for _, _, names in os.walk(mounter.mountpoint / "data"))
     if count != sum(1 for _ in data.m1_paths(harness.scale)):
         raise AssertionError(f"a walk of M1 finds {count} files")
