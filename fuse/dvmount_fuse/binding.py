@@ -32,6 +32,7 @@ TICK = 0.25
 Payload = bytes | list[memoryview]
 
 _NOTHING = b""
+_MAX_PARTS = os.sysconf("SC_IOV_MAX")
 _GONE = {errno.ENODEV, errno.EBADF}
 _AGAIN = {errno.EINTR, errno.EAGAIN, errno.ENOENT}  # ENOENT: the request was taken back in this moment
 _XATTR_PREFIX = b"user.dvmount."
@@ -140,13 +141,18 @@ class Session:
             self._send(unique, number, payload)
 
     def _send(self, unique: int, number: int, payload: Payload) -> None:
-        parts: list[bytes | memoryview] = [payload] if isinstance(payload, bytes) else [*payload]
-        head = wire.answer(unique, sum(map(len, parts)), number)
+        if not isinstance(payload, list):
+            payload = [memoryview(payload)]
+        elif len(payload) >= _MAX_PARTS:
+            payload = [memoryview(b"".join(payload))]
+        head = wire.answer(unique, sum(map(len, payload)), number)
         try:
-            os.writev(self._device, [head, *parts])
-        except OSError as error:  # ENOENT: whoever asked is gone
-            if error.errno not in {*_GONE, errno.ENOENT}:
+            os.writev(self._device, [head, *payload])
+        except OSError as error:
+            if error.errno not in {*_GONE, errno.ENOENT}:  # ENOENT: whoever asked is gone
                 log.error("answering the kernel failed: %s", error)
+                if not number:  # any answer is better than none
+                    self._send(unique, errno.EIO, _NOTHING)
 
     # names
 

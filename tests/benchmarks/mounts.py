@@ -113,7 +113,7 @@ class _Rows:
             self._harness.record(work, self._mounter.name, "B", [memory])
 
     def _find(self) -> None:
-        subprocess.run(["find", self._root], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(["find", f"{self._root}/"], stdout=subprocess.DEVNULL, check=True)
 
     def _walk(self) -> None:
         for place, _, names in os.walk(self._root):

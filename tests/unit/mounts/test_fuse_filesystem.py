@@ -117,7 +117,7 @@ def test_a_name_that_is_no_text_does_not_exist(filesystem):
 
 
 def test_readers_that_the_kernel_has_forgotten_are_let_go_and_no_others(stores, monkeypatch):
-    monkeypatch.setattr(stores, "read", lambda store, repo, commit: stores.reader)
+    monkeypatch.setattr(stores, "read", lambda store, repo, commit: stores.readers[store])
     filesystem = FileSystem(stores, commits=3)
     directories = [f"/s1/team~images@{number:032x}" for number in range(10)]
     held = at(filesystem, f"{directories[0]}/a.txt")
