@@ -53,7 +53,8 @@ class Session:
     filesystem
         What is shown.
     device
-        Descriptor of /dev/fuse, attached to a mountpoint; closed by `run`.
+        Descriptor of /dev/fuse, attached to a mountpoint. It is left open: a thread that comes back late may
+        still answer there, and to no other file that got the same number.
     in_hand
         Told what is being done.
     """
@@ -81,13 +82,16 @@ class Session:
         }
 
     def run(self) -> None:
-        """Serve; returns when the file system has been unmounted. Other threads answer."""
+        """Serve; returns when it has been unmounted and nobody has a file open. Other threads answer."""
         self._crew.start()
         while not self._crew.ended.wait(TICK):
             for unique, number in self._in_hand.expired():
                 log.error("a request has had no answer for too long and ends with %s", os.strerror(number))
                 self._send(unique, number, _NOTHING)
-        os.close(self._device)
+
+    def end(self) -> None:
+        """Have `run` return though files are still open."""
+        self._crew.ended.set()
 
     def _next_request(self, buffer: memoryview) -> Job | None:
         """Wait for a request; None when there will be none any more."""

@@ -48,7 +48,7 @@ class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     pid, version, mountpoint
         Who answers.
     mounted
-        Whether the kernel has accepted the mount.
+        Whether the kernel has accepted the mount, and nobody has taken it away.
     commits
         Commits with an open reader.
     rss

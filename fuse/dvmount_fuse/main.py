@@ -20,7 +20,7 @@ from jupyter_dvmount.store import StoreError
 from .binding import Session
 from .control import Answer, Done, Ping, Request, Resolve, Server, Status
 from .device import attach
-from .endpoint import clean, widen_readahead
+from .endpoint import clean, mounted_device, widen_readahead
 from .filesystem import FileSystem
 from .inhand import DEADLINE, InHand
 from .layout import State, write_atomically
@@ -92,10 +92,11 @@ def _bound_heaps() -> None:
 def _serve(state: State, deadline: float) -> None:
     write_atomically(state.run / "daemon.pid", str(os.getpid()).encode(), state.tmp)
     stores = Stores(state)
-    daemon = Daemon(state, FileSystem(stores), InHand(deadline))
-    server = Server(state.socket, daemon.answer)
+    filesystem, in_hand = FileSystem(stores), InHand(deadline)
     clean(state.fs)  # at the last moment: until then whoever looks gets an error, not an empty directory
-    session = Session(daemon.filesystem, attach(state.fs), daemon.in_hand)
+    session = Session(filesystem, attach(state.fs), in_hand)
+    daemon = Daemon(state, filesystem, in_hand, session)
+    server = Server(state.socket, daemon.answer)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: daemon.unmount())
     server.start()
@@ -115,14 +116,16 @@ class Daemon:
 
     Parameters
     ----------
-    state, filesystem, in_hand
-        What it serves, and what its threads are doing.
+    state, filesystem, in_hand, session
+        What it serves, what its threads are doing, and what ends them.
     """
 
-    def __init__(self, state: State, filesystem: FileSystem, in_hand: InHand) -> None:
+    def __init__(self, state: State, filesystem: FileSystem, in_hand: InHand, session: Session) -> None:
         self.state = state
         self.filesystem = filesystem
         self.in_hand = in_hand
+        self.session = session
+        self.device = mounted_device(state.fs)
 
     def answer(self, request: Request) -> Answer:
         """Answer one request; raises `StoreError` where a commit cannot be shown."""
@@ -135,15 +138,21 @@ class Daemon:
         return Done()
 
     def unmount(self) -> None:
-        """Take the mount away, which ends the session."""
-        Thread(target=clean, args=(self.state.fs,), name="unmount", daemon=True).start()
+        """Take the mount away and end, though files may be open; does not wait for it."""
+        Thread(target=self._unmount, name="unmount", daemon=True).start()
+
+    def _unmount(self) -> None:
+        try:
+            clean(self.state.fs)
+        finally:
+            self.session.end()
 
     def _status(self) -> Status:
         return Status(
             pid=os.getpid(),
             version=version("jupyter-dvmount"),
             mountpoint=str(self.state.fs),
-            mounted=self.in_hand.mounted.is_set(),
+            mounted=self.in_hand.mounted.is_set() and mounted_device(self.state.fs) == self.device,
             commits=self.filesystem.open_commits,
             rss=_resident(),
             busy=self.in_hand.busy(),

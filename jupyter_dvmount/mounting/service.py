@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import select
@@ -9,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import BinaryIO
@@ -152,6 +154,28 @@ class Service:
             fix=f"look into {self._state.run}/daemon.log",
         )
 
+    def is_awaited(self, lately: float) -> bool:
+        """Whether somebody waits for the daemon, or has done so in the last seconds."""
+        try:
+            with self.wanted.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return time.time() - os.fstat(file.fileno()).st_mtime < lately
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Keep the supervisor from ending the daemon, however long its answer takes."""
+        self._wish(anew=False)
+        with self.wanted.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            try:
+                yield
+            finally:
+                self._wish(anew=False)
+
     def _wish(self, *, anew: bool) -> None:
         """Tell the supervisor that somebody waits; ``anew`` forgets why it failed the last time."""
         try:
@@ -172,6 +196,10 @@ class Service:
         StoreError
             If the daemon cannot show it.
         """
+        with self._waiting():
+            return self._show(store, repo, commit)
+
+    def _show(self, store: str, repo: str, commit: str) -> Path:
         self.start()
         directory = commit_directory(repo, commit)
         answer = ask(self._state.socket, Resolve(store=store, directory=directory), timeout=RESOLVE_PATIENCE)

@@ -85,18 +85,12 @@ class Supervisor:
         return False
 
     def _tend(self, records: list[Record]) -> None:
-        waiting = self._somebody_waits()
+        waiting = self._service.is_awaited(self._idle)
         if records or waiting:
             self._needed = time.monotonic()
         if waiting or any(record.mode == "fuse" for record in records):
             self._daemon.keep(urgent=self._is_new_wish())
         self._follower.follow([record for record in records if record.follow])
-
-    def _somebody_waits(self) -> bool:
-        try:
-            return time.time() - self._service.wanted.stat().st_mtime < self._idle
-        except FileNotFoundError:
-            return False
 
     def _is_new_wish(self) -> bool:
         """Whether somebody has asked for the daemon since the last look."""
@@ -110,7 +104,7 @@ class Supervisor:
     def _retire(self) -> bool:
         """Under the lock of the records, so that no mount appears between the last look and the end."""
         with self._records.lock():
-            if self._records.all() or self._somebody_waits():
+            if self._records.all() or self._service.is_awaited(self._idle):
                 return False
             if holders(self._state.fs):  # files opened before the unmount are still being read
                 self._needed = time.monotonic()

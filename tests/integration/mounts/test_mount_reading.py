@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.mounts.processes import processes_of
 from tests.integration.mounts.trees import files_below, random_tree
 
 pytestmark = pytest.mark.usefixtures("fuse")
@@ -192,13 +191,3 @@ def test_a_corrupt_file_is_an_io_error_and_the_others_are_read(manager, put, sto
     assert (root / "good").read_bytes() == good
     log = (Path(manager.list()[0].target).parents[2] / "run" / "daemon.log").read_text()
     assert "/bad: corrupt" in log
-
-
-def test_a_hundred_mounts_are_one_process(manager, put, config):
-    for number in range(100):
-        put({"/n": str(number).encode()}, repo=f"repo{number}")
-        manager.mount(f"repo{number}", "master")
-    for number in range(100):
-        assert (config.root / f"repo{number}" / "n").read_text() == str(number)
-    assert len(processes_of(config.state)) == 2  # the daemon and its supervisor
-    assert len(manager.list()) == 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,15 @@ def kill(pid):
         select.select([process], [], [])
     finally:
         os.close(process)
+
+
+@contextmanager
+def kept_open(path):
+    """A descriptor that outlives its daemon: closing it is an error then."""
+    descriptor = os.open(path, os.O_RDONLY)
+    yield
+    with suppress(OSError):
+        os.close(descriptor)
 
 
 def reads(mounted):
@@ -135,6 +146,40 @@ def test_those_who_miss_the_supervisor_at_once_start_one(manager, mounted, confi
 def test_a_mount_unmounted_behind_our_back_comes_back(mounted, config):
     clean(State(config.state).fs)
     wait_for(reads(mounted), 10)
+
+
+def test_a_mount_unmounted_while_files_are_open_comes_back_too(mounted, config):
+    with kept_open(mounted / "a"):
+        clean(State(config.state).fs)
+        wait_for(reads(mounted), 20)
+
+
+def test_stopping_does_not_wait_for_open_files(manager, mounted, config):
+    with kept_open(mounted / "a"):
+        begin = time.monotonic()
+        manager.stop()
+        assert time.monotonic() - begin < 8  # HUNG is when it would be killed
+    assert mounted_device(State(config.state).fs) is None
+    manager.restore()
+    assert reads(mounted)()
+
+
+def test_while_the_daemon_restarts_a_path_is_an_error_and_not_missing(mounted, config):
+    """An empty directory in its place would tell whoever looks that there are no files."""
+    seen: dict[int, float] = {}
+    for _ in range(3):
+        killed = pid_of(config, "daemon")
+        kill(killed)
+        before = time.monotonic()
+        while True:
+            try:
+                (mounted / "a").read_bytes()
+                break
+            except OSError as error:
+                now = time.monotonic()
+                seen[error.errno or 0] = seen.get(error.errno or 0, 0.0) + now - before
+                before = now
+    assert seen.get(errno.ENOENT, 0.0) < sum(seen.values()) / 4  # the moment between two system calls
 
 
 def test_processes_end_when_nothing_has_been_mounted_for_a_while(config, put, store):
