@@ -176,6 +176,11 @@ class Service:
             finally:
                 self._wish(anew=False)
 
+    def need(self) -> None:
+        """Keep daemon and supervisor from ending for want of mounts, for `supervisor.IDLE` seconds."""
+        self._wish(anew=False)
+        self.supervise()
+
     def _wish(self, *, anew: bool) -> None:
         """Tell the supervisor that somebody waits; ``anew`` forgets why it failed the last time."""
         try:
