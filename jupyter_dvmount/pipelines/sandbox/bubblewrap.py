@@ -64,6 +64,10 @@ class Bubblewrap:
             wrapped=True,
         )
 
+    def pfs(self, place: Place) -> str:
+        """Itself."""
+        return PFS
+
     def explain(self, exit_code: int, output: bytes) -> tuple[FailureClass, str]:
         """What bwrap itself says when it cannot set things up."""
         if exit_code != 1 or not output.startswith(b"bwrap: "):
@@ -71,6 +75,10 @@ class Bubblewrap:
         line = output.splitlines()[0].decode(errors="replace")
         mine = line.startswith(("bwrap: execvp", "bwrap: Can't chdir"))
         return ("user" if mine else "infrastructure"), line.removeprefix("bwrap: ")
+
+    def reads_private(self, plan: Plan) -> bool:
+        """If it runs as this user."""
+        return identity_of(plan.user) is None
 
     def warnings(self, plan: Plan) -> list[str]:
         """There is no image here."""

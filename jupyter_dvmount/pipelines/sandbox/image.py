@@ -19,6 +19,7 @@ from .plan import PFS, Command, FailureClass, Launch, Place, Plan, Tier
 INSTALL = "sudo apt-get install -y podman runc"
 LABEL = "dvmount"
 _PROBE_IMAGE = "dvmount-probe:1"
+_ROOT = frozenset({"", "0", "0:0", "root", "root:root"})
 _PROBE_PATIENCE = 60.0
 _LINGER = 5.0  # seconds for podman's own clean-up after a container has ended
 _ENGINE_FAILED, _NOT_STARTED, _NOT_FOUND, _KILLED = 125, 126, 127, 137  # podman-run(1), exit status
@@ -40,6 +41,7 @@ class Image:
     def __init__(self, engine: Sequence[str], options: Sequence[str]) -> None:
         self._engine = tuple(engine)
         self._options = tuple(options)
+        self._users: dict[str, str] = {}  # of images
         self.detail = " ".join(engine)
 
     def launch(self, plan: Plan, place: Place, command: Command) -> Launch:
@@ -78,6 +80,10 @@ class Image:
             linger=_LINGER,
         )
 
+    def pfs(self, place: Place) -> str:
+        """Itself."""
+        return PFS
+
     def explain(self, exit_code: int, output: bytes) -> tuple[FailureClass, str]:
         """What the engine's own exit codes mean."""
         last = (output.strip().splitlines() or [b""])[-1].decode(errors="replace")
@@ -88,6 +94,17 @@ class Image:
         ):
             return "user", f"the image cannot run it: {last}"
         return "", ""
+
+    def reads_private(self, plan: Plan) -> bool:
+        """If it is podman, whose root is this user, and the image does not become another one."""
+        if Path(self._engine[0]).name != "podman":
+            return False
+        if plan.image not in self._users:
+            done = _run([*self._engine, "image", "inspect", "--format", "{{.Config.User}}", plan.image])
+            if done.returncode:
+                return False  # not pulled yet
+            self._users[plan.image] = done.stdout.decode().strip()
+        return (plan.user or self._users[plan.image]) in _ROOT
 
     def warnings(self, plan: Plan) -> list[str]:
         """Everything is done here."""

@@ -39,9 +39,17 @@ class Plain:
             no_new_privileges=True,
         )
 
+    def pfs(self, place: Place) -> str:
+        """The directory of links."""
+        return str(place.root / "pfs")
+
     def explain(self, exit_code: int, output: bytes) -> tuple[FailureClass, str]:
         """Every failure is the code's own."""
         return "", ""
+
+    def reads_private(self, plan: Plan) -> bool:
+        """If it runs as this user."""
+        return identity_of(plan.user) is None
 
     def warnings(self, plan: Plan) -> list[str]:
         """The directory is not the root."""

@@ -214,11 +214,17 @@ class Sandbox(Protocol):
     def launch(self, plan: Plan, place: Place, command: Command) -> Launch:
         """How ``command`` is started with the surroundings of ``place``; `StoreError` if it cannot be."""
 
+    def pfs(self, place: Place) -> str:
+        """What stands for ``/pfs`` in the links that the code makes."""
+
     def explain(self, exit_code: int, output: bytes) -> tuple[FailureClass, str]:
         """Class and reason of a failure that is the tier's own; empty ones for the code's.
 
         ``output`` is the beginning of what was printed.
         """
+
+    def reads_private(self, plan: Plan) -> bool:
+        """Whether the code can read what is open to this user alone, such as a FUSE mount."""
 
     def warnings(self, plan: Plan) -> list[str]:
         """What of the plan is not done in this tier, in one line each."""

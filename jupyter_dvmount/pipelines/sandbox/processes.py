@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
+MARKER = "DVM_ATTEMPT"
+"""Variable by which processes of an attempt are found that have lost their keeper."""
 _PAUSE = (0.002, 0.1)  # seconds between two looks at what is left: at first, at most
 _PATIENCE = 5.0  # seconds after which what the kernel does not let go of is left to it
 
@@ -55,12 +57,12 @@ def end_below(pid: int) -> None:
         pause = min(2 * pause, _PAUSE[1])
 
 
-def end_marked(marker: str) -> int:
-    """Kill every process of this user whose environment has the line ``marker``; returns how many.
+def end_marked(attempt: str) -> int:
+    """Kill every process of an attempt, by `MARKER` in its environment; returns how many.
 
     For what is left when those have been killed who would have ended it.
     """
-    wanted = marker.encode()
+    wanted = f"{MARKER}={attempt}".encode()
     ended: set[int] = set()
     deadline = time.monotonic() + _PATIENCE
     while found := {pid for pid in _all() if wanted in _environment(pid)}:

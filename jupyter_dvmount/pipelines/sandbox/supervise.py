@@ -21,6 +21,7 @@ from jupyter_dvmount.store import Unavailable
 
 from .keeper import Ended, Interrupt, Kill, Refused, Start
 from .plan import Launch
+from .processes import MARKER, end_marked
 from .wire import Receiver, send
 
 Sink = Callable[[bytes], None]
@@ -75,6 +76,7 @@ class Supervisor:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
+        self._abandoned = False
 
     def run(self, launch: Launch, sink: Sink, cancel: Cancel, *, timeout: float | None, grace: float) -> Run:
         """Run a process to its end and everything that it has started with it.
@@ -97,6 +99,8 @@ class Supervisor:
         Unavailable
             If the keeper cannot be started or has been killed; nothing is left running.
         """
+        if self._abandoned:
+            raise Unavailable("the agent is ending")
         connection = self._connect()
         receiver: Receiver[Ended | Refused] = Receiver(connection, Ended | Refused)
         output, printing = os.pipe()
@@ -104,8 +108,7 @@ class Supervisor:
         try:
             send(connection, Start(msgspec.structs.replace(launch, stdin=b"")), (stdin, printing))
         except OSError as error:
-            self.close()
-            raise _lost() from error
+            raise self._lost(launch) from error
         finally:
             os.close(stdin)
             os.close(printing)
@@ -120,10 +123,17 @@ class Supervisor:
                 grace=grace,
             ).run()
         except ConnectionError as error:
-            self.close()
-            raise _lost() from error
+            raise self._lost(launch) from error
         finally:
             os.close(output)
+
+    def abandon(self) -> None:
+        """End what runs at once and let nothing run any more, from any thread; `run` raises then."""
+        self._abandoned = True
+        connection = self._connection
+        if connection is not None:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the keeper and what it keeps."""
@@ -136,6 +146,12 @@ class Supervisor:
                 self._process.kill()
                 self._process.wait()
         self._connection = self._process = None
+
+    def _lost(self, launch: Launch) -> Unavailable:
+        self.close()
+        if launch.env.get(MARKER):
+            end_marked(launch.env[MARKER])
+        return Unavailable("the process that keeps the sandbox was killed", fix="try again: it is replaced")
 
     def _connect(self) -> socket.socket:
         if self._connection is not None and self._process is not None and self._process.poll() is None:
@@ -258,7 +274,3 @@ def _memory_file(content: bytes) -> int:
         view = view[os.write(descriptor, view) :]
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
-
-
-def _lost() -> Unavailable:
-    return Unavailable("the process that keeps the sandbox was killed", fix="it is started again; try again")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast, get_args
 
 import msgspec
 
-from jupyter_dvmount.store import StoreError, Unavailable
+from jupyter_dvmount.store import Invalid, StoreError, Unavailable
 
 from . import bubblewrap, cgroups, image, plain
 from .cgroups import Cgroups
 from .plan import Plan, Sandbox, Tier
+
+TIER_VARIABLE = "DVMOUNT_TIER"
+"""``image``, ``bubblewrap`` or ``plain`` demands that tier for every plan, instead of the best that works."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,8 +80,11 @@ class Tiers:
         Raises
         ------
         Unavailable
-            If the image is required and cannot be run.
+            If the image is required, or a tier demanded, and cannot be used.
         """
+        demanded = os.environ.get(TIER_VARIABLE)
+        if demanded:
+            return self.get(_tier(demanded))
         if plan.image:
             try:
                 return self.get("image")
@@ -95,3 +103,10 @@ class Tiers:
             return Found(tier=tier, detail=self.get(tier).detail)
         except StoreError as error:
             return Found(tier=tier, why=error.message, fix=error.fix)
+
+
+def _tier(name: str) -> Tier:
+    for tier in get_args(Tier):
+        if tier == name:
+            return cast(Tier, tier)
+    raise Invalid(f"{TIER_VARIABLE} is {name!r}", fix="set it to image, bubblewrap or plain, or unset it")
