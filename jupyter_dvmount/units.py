@@ -62,8 +62,8 @@ def quantity(value: str | float) -> Decimal:
 
 
 def size(value: str | float) -> int:
-    """Bytes of a quantity, rounded up; 0 for an empty one."""
-    return ceil(quantity(value)) if value != "" else 0
+    """Bytes of a quantity, rounded up, as in ``512Mi``, ``512MiB`` or ``1MB``; 0 for an empty one."""
+    return ceil(quantity(str(value).removesuffix("B"))) if value != "" else 0
 
 
 def cores(value: str | float) -> float:

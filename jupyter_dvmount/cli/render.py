@@ -18,7 +18,17 @@ import msgspec
 from jupyter_dvmount.mounting.model import Check, Mount
 from jupyter_dvmount.pipelines.model import Explained
 from jupyter_dvmount.pipelines.secrets import Secret
-from jupyter_dvmount.store import Branch, Commit, CommitSet, DiffEntry, FileInfo, Problem, Project, Repo
+from jupyter_dvmount.store import (
+    Branch,
+    Commit,
+    CommitSet,
+    DiffEntry,
+    FileInfo,
+    Problem,
+    Project,
+    Repo,
+    Trigger,
+)
 
 from .text import one_line
 
@@ -80,6 +90,18 @@ def _human_file_size(size: int | None) -> str:
     return "-" if size is None else human_size(size)
 
 
+def trigger_text(trigger: Trigger) -> str:
+    """A trigger as one phrase: the branch that it watches, and its conditions."""
+    conditions = [
+        f"{trigger.size} bytes" if trigger.size is not None else "",
+        f"{trigger.commits} commits" if trigger.commits is not None else "",
+        f"cron {trigger.cron}" if trigger.cron else "",
+        f"every {trigger.rate_limit:g} s" if trigger.rate_limit is not None else "",
+    ]
+    joined = (" and " if trigger.all else " or ").join(filter(None, conditions))
+    return f"{trigger.branch}: {joined}" if joined else trigger.branch
+
+
 def mount_state(mount: Mount) -> str:
     """What a user should know about a mount, in one phrase."""
     if mount.error:
@@ -103,6 +125,7 @@ COLUMNS: dict[type[msgspec.Struct], tuple[Column, ...]] = {
         Column("OPEN", lambda b: b.open, human_id),
         Column("SIZE", lambda b: b.size, human_size, numeric=True),
         Column("MOVED", lambda b: b.moved, human_time),
+        Column("TRIGGER", lambda b: b.trigger),
     ),
     Commit: (
         Column("COMMIT", lambda c: c.id, human_id),
@@ -220,6 +243,8 @@ def _exact(value: Any) -> str:
         return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Trigger):
+        return trigger_text(value)
     if isinstance(value, tuple):  # of names, or of records such as a commit's provenance
         return ", ".join(
             each if isinstance(each, str) else "@".join(msgspec.structs.astuple(each)) for each in value

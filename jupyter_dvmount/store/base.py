@@ -269,6 +269,8 @@ class VersionStore(Protocol):
     ) -> Branch:
         """Make a branch, or move an existing one to ``head`` (a ref), or give it another ``trigger``.
 
+        An existing one that is moved keeps its trigger; a trigger goes with its branch.
+
         Raises
         ------
         Invalid

@@ -79,20 +79,26 @@ class Repo(msgspec.Struct, frozen=True, kw_only=True):
 class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     """Moves a branch to the head of another one when enough has happened there.
 
-    It is looked at whenever the other branch gets a new head. Without a condition it fires at once.
+    It is looked at whenever the other branch gets a new head, in the same transaction. When it fires, so is
+    the trigger of a third branch that watches this one. Without a condition it fires at once. While a commit
+    is open on its own branch it does not fire.
+
+    A clock that is set back does not make it fire twice for one time; one that was wrong by more than an hour
+    and by more than one time of ``cron`` makes both time conditions count anew from now.
 
     Parameters
     ----------
     branch
-        The branch of the same repository that is watched.
+        The branch of the same repository that is watched. It need not exist yet.
     size
         Bytes by which the watched head has to differ from the triggered one: the sizes of files added or
         changed since; None for no such condition.
     commits
-        Number of commits on the watched branch since; None for no such condition.
+        Number of commits that have led to the watched head and not to the triggered one; None for no such
+        condition.
     cron
-        A cron expression in UTC: one of its times has to lie between the last firing and now; empty for no
-        such condition.
+        Five fields or ``@daily`` and the like, in UTC: one of its times has to lie between the last firing,
+        at first the making of the trigger, and now; empty for no such condition.
     rate_limit
         Seconds that have to lie between two firings; None for no such condition.
     all

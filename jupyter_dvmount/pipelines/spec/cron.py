@@ -1,17 +1,16 @@
-"""Cron expressions, behind one function: croniter for the five fields, two words of our own."""
+"""When a cron input ticks: cron expressions, and two words of our own."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
 
-from jupyter_dvmount.store import Invalid
+from jupyter_dvmount.store import Invalid, cron
 from jupyter_dvmount.units import seconds
 
 NEVER = "@never"
 """Expression of an input that ticks only when somebody says so."""
 _EVERY = "@every "
-_FIELDS = 5
 
 
 def next_tick(expression: str, after: datetime) -> datetime | None:
@@ -42,16 +41,7 @@ def next_tick(expression: str, after: datetime) -> datetime | None:
         if interval < 1:
             raise Invalid(f"illegal interval in {expression!r}", fix="use at least one second: @every 1s")
         return after + timedelta(seconds=interval)
-    from croniter import CroniterBadDateError, CroniterError, croniter
-
-    if not expression.startswith("@") and len(expression.split()) != _FIELDS:
-        raise _illegal(expression)
-    try:
-        return croniter(expression, after).get_next(datetime)
-    except CroniterBadDateError:  # 30 February
-        return None
-    except (CroniterError, ValueError, KeyError):
-        raise _illegal(expression) from None
+    return cron.next_tick(expression, after)
 
 
 def start_time(text: str) -> datetime | None:
@@ -71,10 +61,3 @@ def start_time(text: str) -> datetime | None:
     if moment.tzinfo is None:
         raise Invalid(f"illegal time {text!r}", fix="write it like 2026-01-31T09:00:00Z")
     return moment
-
-
-def _illegal(expression: str) -> Invalid:
-    return Invalid(
-        f"illegal cron expression {expression!r}",
-        fix="write minute, hour, day, month and weekday like '0 9 * * 1', or @daily, or '@every 1h30m'",
-    )

@@ -11,7 +11,7 @@ from jupyter_dvmount.store.model import CommitRef, CommitSet
 from jupyter_dvmount.store.uri import is_commit_id
 
 from . import feed, history, provenance
-from .records import repo_names
+from .records import repo_rows
 from .refs import CANDIDATES, AnyRow, ambiguous, is_prefix
 from .schema import branches, commits, to_time
 
@@ -36,24 +36,26 @@ def page(connection: Connection, after: str, limit: int) -> list[CommitSet]:
 def squash(connection: Connection, ref: str) -> None:
     """Remove the commits of a set; what they changed stays in their children."""
     rows = _rows(connection, [_whole_id(connection, ref)])
-    names = repo_names(connection, {row.repo for row in rows})
+    repo = repo_rows(connection, {row.repo for row in rows})
     for row in rows:
-        _check_squash(connection, row, f"{names[row.repo]}@{row.id}")
+        _check_squash(connection, row, f"{repo[row.repo].name}@{row.id}")
     for row in rows:
         for child in _children(connection, row):
             connection.execute(update(commits).where(commits.c.num == child.num).values(parent=row.parent))
-            feed.tell(connection, "commit", "updated", names[row.repo], branch=child.branch, commit=child.id)
-        history.remove_commit(connection, names[row.repo], row)
+            feed.tell(
+                connection, "commit", "updated", repo[row.repo].name, branch=child.branch, commit=child.id
+            )
+        history.remove_commit(connection, repo[row.repo], row)
 
 
 def drop(connection: Connection, ref: str) -> None:
     """Remove the commits of a set with what they changed."""
     rows = _rows(connection, [_whole_id(connection, ref)])
-    names = repo_names(connection, {row.repo for row in rows})
+    repo = repo_rows(connection, {row.repo for row in rows})
     for row in rows:
-        _check_drop(connection, row, f"{names[row.repo]}@{row.id}")
+        _check_drop(connection, row, f"{repo[row.repo].name}@{row.id}")
     for row in rows:
-        history.take_back(connection, names[row.repo], row)
+        history.take_back(connection, repo[row.repo], row)
 
 
 def _check_squash(connection: Connection, row: AnyRow, name: str) -> None:
@@ -98,14 +100,14 @@ def _rows(connection: Connection, ids: list[str]) -> list[AnyRow]:
 
 def _records(connection: Connection, ids: list[str]) -> list[CommitSet]:
     rows = _rows(connection, ids)
-    names = repo_names(connection, {row.repo for row in rows})
+    repo = repo_rows(connection, {row.repo for row in rows})
     of_set: dict[str, list[AnyRow]] = defaultdict(list)
     for row in rows:
         of_set[row.id].append(row)
-    return [_record(of_set[id_], names) for id_ in ids]
+    return [_record(of_set[id_], repo) for id_ in ids]
 
 
-def _record(rows: list[AnyRow], names: dict[int, str]) -> CommitSet:
+def _record(rows: list[AnyRow], repo: dict[int, AnyRow]) -> CommitSet:
     is_finished = all(row.state == "finished" for row in rows)
     return CommitSet(
         id=rows[0].id,
@@ -113,7 +115,7 @@ def _record(rows: list[AnyRow], names: dict[int, str]) -> CommitSet:
         error=next((row.error for row in rows if row.error), ""),
         started=to_time(min(row.started for row in rows)),
         finished=to_time(max(row.finished for row in rows)) if is_finished else None,
-        commits=tuple(CommitRef(names[row.repo], row.id) for row in rows),
+        commits=tuple(CommitRef(repo[row.repo].name, row.id) for row in rows),
     )
 
 

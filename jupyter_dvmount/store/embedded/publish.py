@@ -19,6 +19,7 @@ from .records import commit_record
 from .refs import AnyRow, find_branch, find_commit, repo_row
 from .schema import now
 from .session import PackSession
+from .triggers import Growth
 from .writer import Resolve, Writer
 
 _TRIES = 100  # every failure means that somebody else got through
@@ -101,18 +102,22 @@ class _Change:
 
     def publish(self, writer: Writer) -> None:
         """Commit, after replaying the changes on what others have done meanwhile."""
+        growth = Growth(writer.load)
         for _ in range(_TRIES):
             root = writer.write_tree()
             files, size = writer.usage()
-            with self._journal.change("cannot commit", repo=self._repo.num) as connection:
+            now_there = self._target
+            change = self._journal.change("cannot commit", repo=self._repo.num)
+            with growth.measuring(), change as connection:
                 now_there = self._look(connection)
                 if now_there == self._target:
                     self._session.register(connection)
-                    row = self._move(connection, {"root": root, "files": files, "size": size})
+                    row = self._move(connection, growth, {"root": root, "files": files, "size": size})
                     commit = commit_record(connection, row)
                     break
-            writer.rebase(now_there.root)
-            self._target = now_there
+            if now_there != self._target:
+                writer.rebase(now_there.root)
+                self._target = now_there
         else:
             raise Conflict(f"{self._repo.name}@{self._target.branch} changes too fast", fix="try again")
         writer.made(commit)
@@ -135,15 +140,15 @@ class _Change:
             )
         return there
 
-    def _move(self, connection: Connection, tree: dict[str, object]) -> AnyRow:
+    def _move(self, connection: Connection, growth: Growth, tree: dict[str, object]) -> AnyRow:
         target = self._target
         if target.open is None:
             return history.add_finished(
                 connection,
+                growth,
                 self._repo,
                 target.branch,
                 parent=target.head,
-                is_new=target.is_new,
                 **self._values,
                 **tree,
             )

@@ -11,6 +11,7 @@ from jupyter_dvmount.store.model import DEFAULT_BRANCH, Branch, Commit, Repo, Re
 from . import provenance
 from .refs import AnyRow, find_commit
 from .schema import branches, commits, repos, to_time
+from .triggers import decode
 
 _branches = select(func.count()).where(branches.c.repo == repos.c.num).scalar_subquery()
 _size = (
@@ -66,6 +67,7 @@ def branch_record(connection: Connection, repo: AnyRow, row: AnyRow) -> Branch:
         open=row.open,
         moved=to_time(row.moved),
         size=head.size if head is not None else 0,
+        trigger=None if row.trigger is None else decode(row.trigger).trigger,
     )
 
 
@@ -78,11 +80,11 @@ def commit_record(connection: Connection, row: AnyRow) -> Commit:
 def commit_records(connection: Connection, rows: Iterable[AnyRow]) -> list[Commit]:
     """Commits of any repos with their direct provenance."""
     rows = list(rows)
-    names = repo_names(connection, {row.repo for row in rows})
+    repo = repo_rows(connection, {row.repo for row in rows})
     upstream = provenance.direct(connection, [row.num for row in rows])
     return [
         Commit(
-            repo=names[row.repo],
+            repo=repo[row.repo].name,
             branch=row.branch,
             id=row.id,
             state=row.state,
@@ -110,10 +112,10 @@ def numbered_commits(connection: Connection, numbers: Sequence[int]) -> list[Com
     return commit_records(connection, [rows[num] for num in numbers])
 
 
-def repo_names(connection: Connection, numbers: Iterable[int]) -> dict[int, str]:
-    """Names of repos by their numbers."""
-    found: dict[int, str] = {}
+def repo_rows(connection: Connection, numbers: Iterable[int]) -> dict[int, AnyRow]:
+    """Repos by their numbers."""
+    found: dict[int, AnyRow] = {}
     for batch in provenance.batches(sorted(numbers)):
-        query = select(repos.c.num, repos.c.name).where(repos.c.num.in_(batch))
-        found.update((row.num, row.name) for row in connection.execute(query))
+        rows = connection.execute(select(repos).where(repos.c.num.in_(batch)))
+        found.update((row.num, row) for row in rows)
     return found

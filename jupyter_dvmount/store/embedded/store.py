@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import TypeVar
 
 from sqlalchemy import Connection
 from typing_extensions import Self
@@ -23,10 +24,11 @@ from jupyter_dvmount.store.model import (
     Project,
     Repo,
     RepoType,
+    Trigger,
 )
 from jupyter_dvmount.store.uri import check_limit, check_path
 
-from . import commitsets, feed, history, projects, provenance, records
+from . import commitsets, feed, heads, history, projects, provenance, records
 from .blobs import LocalBlobs
 from .catalog import Catalog, open_catalog
 from .check import check
@@ -41,7 +43,10 @@ from .place import parse_place
 from .publish import modify
 from .reader import NODE_CACHE, NodeSource, Reader
 from .refs import branch_row, commit_row, find_branch, repo_row
+from .triggers import Growth
 from .writer import Writer
+
+T = TypeVar("T")
 
 
 def open_embedded(
@@ -147,13 +152,17 @@ class EmbeddedStore:
             projects.remove_repo(connection, repo, force=force)
 
     # branches
-    def create_branch(self, repo: str, branch: str, *, head: str | None = None) -> Branch:
-        """Make a branch, or move an existing one."""
-        with self._journal.change() as connection:
+    def create_branch(
+        self, repo: str, branch: str, *, head: str | None = None, trigger: Trigger | None = None
+    ) -> Branch:
+        """Make a branch, or move an existing one, or give it another trigger."""
+
+        def create(connection: Connection, growth: Growth) -> Branch:
             row = repo_row(connection, repo)
-            return records.branch_record(
-                connection, row, history.create_branch(connection, row, branch, head)
-            )
+            made = heads.create_branch(connection, growth, row, branch, head=head, trigger=trigger)
+            return records.branch_record(connection, row, made)
+
+        return self._move_heads(create)
 
     def inspect_branch(self, repo: str, branch: str) -> Branch:
         """One branch."""
@@ -169,7 +178,7 @@ class EmbeddedStore:
     def delete_branch(self, repo: str, branch: str) -> None:
         """Remove the name; its commits stay reachable by id."""
         with self._journal.change() as connection:
-            history.delete_branch(connection, repo_row(connection, repo), branch)
+            heads.delete_branch(connection, repo_row(connection, repo), branch)
 
     # commits
     def start_commit(
@@ -200,17 +209,20 @@ class EmbeddedStore:
 
     def finish_commit(self, repo: str, ref: str, *, message: str | None = None, error: str = "") -> Commit:
         """Make an open commit visible and immutable."""
-        with self._journal.change() as connection:
+
+        def finish(connection: Connection, growth: Growth) -> Commit:
             row = repo_row(connection, repo)
             found = history.open_commit(connection, row, ref)
-            finished = history.finish_commit(connection, row, found, message, error)
+            finished = history.finish_commit(connection, growth, row, found, message=message, error=error)
             return records.commit_record(connection, finished)
+
+        return self._move_heads(finish)
 
     def drop_commit(self, repo: str, ref: str) -> None:
         """Throw an open commit away."""
         with self._journal.change() as connection:
             row = repo_row(connection, repo)
-            history.take_back(connection, row.name, history.open_commit(connection, row, ref))
+            history.take_back(connection, row, history.open_commit(connection, row, ref))
 
     def inspect_commit(self, repo: str, ref: str) -> Commit:
         """One commit, open or finished."""
@@ -349,3 +361,10 @@ class EmbeddedStore:
         with self._catalog.read() as connection:
             row = commit_row(connection, repo_row(connection, repo), ref)
             return iter(records.numbered_commits(connection, reach(connection, row.num)))
+
+    def _move_heads(self, change: Callable[[Connection, Growth], T]) -> T:
+        """Make a change that may fire triggers, as often as it asks for a size that is not known yet."""
+        growth = Growth(self._nodes.load)
+        while True:
+            with growth.measuring(), self._journal.change() as connection:
+                return change(connection, growth)

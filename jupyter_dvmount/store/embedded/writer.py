@@ -17,7 +17,7 @@ from .ingest import append_stream, from_bytes, from_stream, reading, store_files
 from .reader import Reader
 from .session import PackSession
 from .staging import Staging
-from .tree import Item, Load, below, find, key_of, path_of, usage
+from .tree import Item, Load, Node, below, find, key_of, path_of, usage
 
 Resolve = Callable[[str, str], Reader]
 """Opens a finished commit: (repo, ref)."""
@@ -112,6 +112,10 @@ class Writer:
             self._session.put(Kind.META, node)
         self._session.finish()
         return root
+
+    def load(self, hash_: bytes) -> Node:
+        """A node of this tree or of any other."""
+        return self._staging.nodes.load(hash_)
 
     def usage(self) -> tuple[int, int]:
         """(files, bytes) of the tree as it is now."""

@@ -136,3 +136,35 @@ def test_completion_knows_repositories_branches_and_mounts(
     assert b"images@master" in complete("dvmount list file images@", 3)
     assert b"images" not in complete("dvmount list file x", 3)
     assert b"dvmount" in dvmount("completion", "zsh").encode()
+
+
+def test_a_branch_follows_another_when_enough_has_happened_there(dvmount: Dvmount, images: str) -> None:
+    dvmount("create", "branch", "images@stable", "--trigger", "master", "--trigger-size", "1kB")
+    options = ("--trigger-commits", "2", "--trigger-cron", "@daily", "--trigger-rate-limit", "1h30m")
+    dvmount("create", "branch", "images@slow", "-t", "stable", *options, "--trigger-all")
+    assert dvmount.json("inspect", "branch", "images@slow")["trigger"] == {
+        "branch": "stable",
+        "size": None,
+        "commits": 2,
+        "cron": "@daily",
+        "rate_limit": 5400.0,
+        "all": True,
+    }
+    shown = dvmount("inspect", "branch", "images@slow")
+    assert "stable: 2 commits and cron @daily and every 5400 s\n" in shown
+    assert dvmount("list", "branch", "images").splitlines()[2].split("\t")[5] == "master: 1000 bytes"
+    dvmount("put", "file", "images:/small", stdin=b"1")
+    assert dvmount.json("inspect", "branch", "images@stable")["head"] is None
+    head = dvmount("put", "file", "images:/large", stdin=bytes(1000)).strip()
+    assert dvmount.json("inspect", "branch", "images@stable")["head"] == head
+
+
+def test_a_trigger_that_cannot_work_is_refused(dvmount: Dvmount, images: str) -> None:
+    assert dvmount.run("create", "branch", "images@x", "--trigger-size", "1MB").exit_code == 2
+    assert "would trigger itself" in dvmount.error("create", "branch", "images@x", "--trigger", "x")
+    for option, value in {"size": "large", "size ": "0", "cron": "daily", "rate-limit": "0s"}.items():
+        error = dvmount.error(
+            "create", "branch", "images@x", "-t", "master", f"--trigger-{option.strip()}", value
+        )
+        assert "illegal" in error
+    assert [branch["name"] for branch in dvmount.json("list", "branch", "images")] == ["master"]
