@@ -187,25 +187,21 @@ def test_links_in_an_input_without_contents_move_the_contents(engine: Engine) ->
     assert engine.files(finished) == {"/moved": "content of a\n"}
 
 
-@pytest.mark.parametrize(
-    ("script", "message"),
-    [
-        ("mkfifo $PFS_OUT/pipe", "/pfs/out/pipe is a named pipe"),
-        ("ln -s /etc/passwd $PFS_OUT/link", "/pfs/out/link is a link to /etc/passwd"),
-        ("ln -s nowhere $PFS_OUT/link", "which is in no input"),
-        ("ln -s link $PFS_OUT/link", "leads to itself"),
-        ("mkdir $PFS_OUT/d; ln -s .. $PFS_OUT/d/up", "directory that it is in"),
-        ("ln -s ../../../../etc/passwd $PFS_OUT/link", "which is in no input"),
-        ("ln -s ../other/x $PFS_OUT/link", "which is in no input"),
-    ],
-)
-def test_output_that_cannot_be_stored_is_the_users_error_and_named(
-    engine: Engine, script: str, message: str
-) -> None:
-    finished = engine.sh(script, engine.input("/a.txt"))
-    assert (finished.outcome.state, finished.outcome.failure) == ("failed", "user")
-    assert message in finished.outcome.reason
-    assert finished.output is None
+def test_output_that_cannot_be_stored_is_the_users_error_and_named(engine: Engine) -> None:
+    messages = {
+        "mkfifo $PFS_OUT/pipe": "/pfs/out/pipe is a named pipe",
+        "ln -s /etc/passwd $PFS_OUT/link": "/pfs/out/link is a link to /etc/passwd",
+        "ln -s nowhere $PFS_OUT/link": "which is in no input",
+        "ln -s link $PFS_OUT/link": "leads to itself",
+        "mkdir $PFS_OUT/d; ln -s .. $PFS_OUT/d/up": "directory that it is in",
+        "ln -s ../../../../etc/passwd $PFS_OUT/link": "which is in no input",
+        "ln -s ../other/x $PFS_OUT/link": "which is in no input",
+    }
+    for script, message in messages.items():
+        finished = engine.sh(script, engine.input("/a.txt"))
+        assert (finished.outcome.state, finished.outcome.failure) == ("failed", "user")
+        assert message in finished.outcome.reason
+        assert finished.output is None
 
 
 def test_a_socket_is_refused(engine: Engine) -> None:
