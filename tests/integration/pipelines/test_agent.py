@@ -323,6 +323,16 @@ def test_attempts_can_be_cancelled_waiting_or_running(engine: Engine) -> None:
     assert engine.sh("true").outcome.state == "success"
 
 
+def test_an_attempt_can_be_cancelled_at_once(engine: Engine) -> None:
+    for pause in (0.0, 0.001, 0.02, 0.3):  # before, while and after the first agent starts
+        attempt = engine.attempt()
+        engine.executor.submit(engine.batch(Plan(cmd=("sleep", "600"), grace=0.0), attempt))
+        time.sleep(pause)
+        engine.executor.cancel(attempt.id)
+        (finished,) = engine.wait(attempt, seconds=10)
+        assert finished.outcome.state == "cancelled"
+
+
 # what dies
 
 
