@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.mounting.support import MODE_VARIABLE
 from jupyter_dvmount.store import VersionStore, open_store
 from tests.fuse import need_fuse
-from tests.integration.mounts.processes import processes_of, wait_for
+from tests.integration.mounts.processes import LIMIT, processes_of, wait_for
 
 Put = Callable[..., str]
 
@@ -68,3 +69,19 @@ def manager(config: Config, store: VersionStore) -> Iterator[MountManager]:
         made.stop()
     assert mounted_device(State(config.state).fs) is None
     wait_for(lambda: not processes_of(config.state))
+
+
+@pytest.fixture
+def start():
+    """Starts processes, and ends those that are left."""
+    started = []
+
+    def run(*argv):
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate(timeout=LIMIT)

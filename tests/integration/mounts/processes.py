@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+LIMIT = 30
+"""Seconds after which a process that reads from a mount hangs, on a machine however busy."""
+
 
 def processes_of(state: Path) -> list[int]:
     """Daemons and supervisors of a state directory."""

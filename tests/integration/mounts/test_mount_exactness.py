@@ -8,6 +8,7 @@ import mmap
 import os
 import random
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -244,3 +245,24 @@ def test_an_attribute_that_does_not_fit_says_so(manager, put, libc):
     libc.listxattr.restype = ctypes.c_ssize_t
     assert libc.listxattr(path, ctypes.create_string_buffer(3), 3) == -1
     assert ctypes.get_errno() == errno.ERANGE
+
+
+def test_forked_processes_and_threads_read_through_one_descriptor(manager, put):
+    content = content_of_all_kinds(3_000_000)
+    put({"/f": content})
+    descriptor = os.open(Path(manager.mount("images", "master").path) / "f", os.O_RDONLY)
+    parts = range(0, len(content), 100_000)
+
+    def right(start):
+        return os.pread(descriptor, 100_000, start) == content[start : start + 100_000]
+
+    children = []
+    for number in range(4):
+        child = os.fork()
+        if not child:
+            os._exit(0 if all(right(start) for start in parts[number::4]) else 1)
+        children.append(child)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(right, parts))
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    os.close(descriptor)

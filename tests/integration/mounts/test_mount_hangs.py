@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -22,12 +21,11 @@ from dvmount_fuse.endpoint import clean, mounted_device
 from dvmount_fuse.filesystem import FileSystem
 from dvmount_fuse.inhand import InHand
 from tests.fuse import need_fuse
-from tests.integration.mounts.processes import wait_for
+from tests.integration.mounts.processes import LIMIT, wait_for
 from tests.memory_store import ROOT, MemoryReader, MemoryStores
 
 DEADLINE = 1.0
 LATE = 60.0  # seconds of a deadline that no test reaches
-LIMIT = 30  # seconds that are a hang, on a machine however busy
 
 READ = "import sys; print(len(open(sys.argv[1], 'rb').read()))"
 MAP = "import mmap, sys; f = open(sys.argv[1], 'rb'); print(mmap.mmap(f.fileno(), 0, prot=1)[5])"
@@ -52,7 +50,7 @@ def mounted(tmp_path, frozen, deadline):
     need_fuse()
     mountpoint = tmp_path / "mnt"
     mountpoint.mkdir()
-    quick = MemoryReader({"/m.py": b"answer = 42\n", "/d/a": b"content", "/large": b"x" * 3_000_000})
+    quick = MemoryReader({"/m.py": b"answer = 42\n", "/d/a": b"content", "/large": b"x" * 300_000})
     filesystem = FileSystem(MemoryStores({"s1": frozen, "s2": quick}))
     session = Session(filesystem, attach(mountpoint), InHand(deadline))
     thread = Thread(target=session.run)
@@ -63,22 +61,6 @@ def mounted(tmp_path, frozen, deadline):
     thread.join(LIMIT)
     assert not thread.is_alive()
     assert mounted_device(mountpoint) is None
-
-
-@pytest.fixture
-def start():
-    """Starts processes, and ends those that are left."""
-    started = []
-
-    def run(*argv):
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate(timeout=LIMIT)
 
 
 def below(mounted: Path, store: str, path: str) -> str:
@@ -148,7 +130,7 @@ def test_a_store_that_comes_back_gives_the_right_bytes_to_those_who_waited(mount
 
 def test_an_answer_in_very_many_pieces_arrives_whole(mounted, start):
     reader = start("sha256sum", below(mounted, "s2", "/large"))
-    assert reader.communicate(timeout=LIMIT)[0].split()[0] == hashlib.sha256(b"x" * 3_000_000).hexdigest()
+    assert reader.communicate(timeout=LIMIT)[0].split()[0] == hashlib.sha256(b"x" * 300_000).hexdigest()
 
 
 def test_unmounting_does_not_wait_for_readers_of_a_store_that_hangs(mounted, frozen, start):
