@@ -11,7 +11,7 @@ import msgspec
 from . import data
 from .documents import ROOT, show
 from .harness import Harness
-from .results import Result, Row, amount, machine
+from .results import Result, Row, amount, machine, merged
 from .suites import SUITES
 
 _BENCH = ROOT / ".bench"
@@ -25,7 +25,9 @@ _PATH = click.Path(path_type=Path)
     "--only", type=click.Choice(sorted(SUITES)), multiple=True, help="Suites to run, instead of all."
 )
 @click.option("--work", default=_BENCH / "work", type=_PATH, help="Scratch space, emptied before and after.")
-@click.option("--result", default=_BENCH / "benchmarks.json", type=_PATH, help="The result file to write.")
+@click.option(
+    "--result", default=_BENCH / "benchmarks.json", type=_PATH, help="The result file; --only renews a part."
+)
 def main(scale: float, samples: int | None, only: tuple[str, ...], work: Path, result: Path) -> None:
     """Measure the store and its peers on the same data."""
     shutil.rmtree(work, ignore_errors=True)
@@ -37,6 +39,8 @@ def main(scale: float, samples: int | None, only: tuple[str, ...], work: Path, r
     finally:
         shutil.rmtree(work, ignore_errors=True)
     measured = Result(machine(), harness.versions, scale, data.DESCRIPTIONS, harness.rows)
+    if only and result.exists():
+        measured = merged(msgspec.json.decode(result.read_bytes(), type=Result), measured)
     result.parent.mkdir(parents=True, exist_ok=True)
     result.write_bytes(msgspec.json.format(msgspec.json.encode(measured), indent=1) + b"\n")
     click.echo(show(measured))

@@ -74,6 +74,21 @@ class Result(msgspec.Struct, frozen=True):
     rows: list[Row]
 
 
+def merged(old: Result, new: Result) -> Result:
+    """A result with the rows of a newer run of some suites in place of their older ones.
+
+    Raises
+    ------
+    ValueError
+        If the runs were of different scale, or on different machines.
+    """
+    if (old.scale, old.machine) != (new.scale, new.machine):
+        raise ValueError("runs of different scale or on different machines make no one table")
+    renewed = {row.work for row in new.rows}
+    rows = [row for row in old.rows if row.work not in renewed] + new.rows
+    return Result(new.machine, {**old.versions, **new.versions}, new.scale, new.data, rows)
+
+
 def machine() -> dict[str, str]:
     """What the numbers depend on."""
     cpu = re.search(r"^model name\s*: (.*)$", _read("/proc/cpuinfo"), re.MULTILINE)

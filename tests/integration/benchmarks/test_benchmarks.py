@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
-from tests.benchmarks.results import OURS, Goal, Result, Row, Sample, table
-from tests.benchmarks.suites import goals
+from tests.benchmarks.results import OURS, Goal, Result, Row, Sample, merged, table
+from tests.benchmarks.suites import SUITES
 
 REPO = Path(__file__).parents[3]
 
@@ -28,7 +29,7 @@ def test_a_small_run_measures_every_target_and_names_absent_peers(tmp_path: Path
     )
     rows = msgspec.json.decode(result.read_bytes(), type=Result).rows
     ours = {row.work for row in rows if row.peer == OURS and row.samples}
-    assert ours >= {goal.work for goal in goals()}
+    assert ours >= {goal.work for suite in ("store", "paths") for goal in SUITES[suite].GOALS}
     assert {row.note for row in rows if row.peer == "restic"} == {"absent"}
     assert all(row.samples for row in rows if row.peer == "cp")
     assert not (tmp_path / "work").exists()
@@ -47,3 +48,14 @@ def test_the_table_says_what_is_met_and_what_cannot_be_told() -> None:
     assert line.endswith("| yes |")
     assert table(rows, [Goal("copy", 0.2, ("slow",))]).endswith("| **no** |")
     assert table(rows, [Goal("copy", 0.2, ("gone",))]).endswith("| — |")
+
+
+def test_a_run_of_some_suites_renews_their_rows_and_keeps_the_others() -> None:
+    def result(rows: list[Row], scale: float = 1.0) -> Result:
+        return Result({"cpu": "one"}, {"a": "1"}, scale, {}, rows)
+
+    old = result([Row("put", OURS, "s", [Sample(1.0)]), Row("find", OURS, "s", [Sample(2.0)])])
+    new = result([Row("find", OURS, "s", [Sample(3.0)])])
+    assert [(row.work, row.value) for row in merged(old, new).rows] == [("put", 1.0), ("find", 3.0)]
+    with pytest.raises(ValueError, match="scale"):
+        merged(old, result([], scale=0.5))
