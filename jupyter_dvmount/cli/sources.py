@@ -9,11 +9,9 @@ import sys
 from array import array
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from http.client import HTTPException
 from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
-from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 
 from typing_extensions import Buffer
@@ -179,6 +177,10 @@ class StreamSource:
 
     def write(self, writer: CommitWriter, *, append: bool, progress: Progress) -> None:
         """See `Source`."""
+        # Every command would pay for them at its start.
+        from http.client import HTTPException
+        from urllib.error import HTTPError, URLError
+
         try:
             with _open(self._location) as stream:
                 counted = Counted(stream, progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ import msgspec
 
 from .results import Row, Sample
 
+_LAUNCH = Path(__file__).with_name("launch.py")
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 LONG = 30.0
 """What takes longer, in seconds, is run three times and not five."""
@@ -50,27 +52,25 @@ def timed(command: Command) -> Sample:
     CommandFailed
         With the end of what it printed.
     """
-    with tempfile.TemporaryFile() as output:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            list(map(str, command.argv)),
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as report:
+        launcher = [sys.executable, "-I", "-S", str(_LAUNCH), str(report.fileno())]
+        subprocess.run(
+            [*launcher, *map(str, command.argv)],
             env={**os.environ, **command.env},
             cwd=command.cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            pass_fds=[report.fileno()],
+            check=False,
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)  # it is waited for: no destructor shall do it
-        if process.returncode:
+        report.seek(0)
+        wall, cpu, rss, code = report.read().split() or (b"0", b"0", b"0", b"not started")
+        if code != b"0":
             output.seek(0)
             said = output.read()[-2000:].decode(errors="replace")
-            raise CommandFailed(f"{command.argv[0]} ended with {process.returncode}: {said}")
-    # A process begins with the memory that its parent had in use, so what is not above it tells nothing.
-    inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    rss = usage.ru_maxrss << 10 if usage.ru_maxrss > inherited else None
-    return Sample(wall, cpu=usage.ru_utime + usage.ru_stime, rss=rss)
+            raise CommandFailed(f"{command.argv[0]} ended with {code.decode()}: {said}")
+    return Sample(float(wall), cpu=float(cpu), rss=int(rss) << 10)
 
 
 def timed_call(function: Callable[[], object]) -> Sample:
@@ -85,6 +85,16 @@ def timed_call(function: Callable[[], object]) -> Sample:
 def _cpu_seconds() -> float:
     usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def warm(place: Path) -> None:
+    """Read every file below a directory, so that all programs find it in the page cache."""
+    buffer = bytearray(1 << 20)
+    for directory, _, names in os.walk(place):
+        for name in names:
+            with (Path(directory) / name).open("rb", buffering=0) as file:
+                while file.readinto(buffer):
+                    pass
 
 
 def drop_caches() -> bool:

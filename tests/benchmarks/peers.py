@@ -98,18 +98,19 @@ class Dvmount(Peer):
         return metadata.version("jupyter-dvmount")
 
     def init(self, source: Path) -> None:
-        timed(self._command("create", "repo", "data"))
+        timed(self.command("create", "repo", "data"))
 
     def put(self, source: Path) -> Command:
-        return self._command("put", "file", "data@master:/", "-r", "-f", source)
+        return self.command("put", "file", "data@master:/", "-r", "-f", source)
 
     def get(self, source: Path, target: Path) -> Command:
-        return self._command("get", "file", "data@master:/", "-r", "-o", target)
+        return self.command("get", "file", "data@master:/", "-r", "-o", target)
 
     def check(self) -> Command:
-        return self._command("fsck", "--full")
+        return self.command("fsck", "--full")
 
-    def _command(self, *words: str | Path) -> Command:
+    def command(self, *words: str | Path) -> Command:
+        """Any command of it, on this store."""
         return Command((str(self.program), *words), {"DVMOUNT_STORE": self.repository.as_uri()})
 
 

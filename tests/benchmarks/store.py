@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from . import data
-from .harness import Harness, timed
+from .harness import Harness, timed, warm
 from .peers import ALL, Peer
 from .results import Goal
 
@@ -54,17 +54,26 @@ def _measure(harness: Harness, peer: Peer, source: Path) -> None:
     if peer.program is None:
         harness.absent(f"put {source.name}", peer.name)
         return
-    put = harness.measure(
-        f"put {source.name}", peer.name, peer.put(source), prepare=partial(peer.fresh, source)
-    )
-    if memory := [sample.rss for sample in put.samples if sample.rss is not None]:
-        harness.record(f"peak memory of put {source.name}", peer.name, "B", memory)
+
+    def begin() -> None:
+        peer.fresh(source)
+        warm(source)
+
+    put = harness.measure(f"put {source.name}", peer.name, peer.put(source), prepare=begin)
+    memory = [sample.rss for sample in put.samples if sample.rss is not None]
+    harness.record(f"peak memory of put {source.name}", peer.name, "B", memory)
     target = harness.work / "out"
     if get := peer.get(source, target):
-        harness.measure(f"get -r {source.name}", peer.name, get, prepare=partial(_empty, target))
+
+        def empty() -> None:
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir()
+            warm(peer.place)
+
+        harness.measure(f"get -r {source.name}", peer.name, get, prepare=empty)
         shutil.rmtree(target)
     if check := peer.check():
-        harness.measure(f"fsck --full {source.name}", peer.name, check)
+        harness.measure(f"fsck --full {source.name}", peer.name, check, prepare=partial(warm, peer.place))
 
 
 def _measure_added(harness: Harness, peer: Peer, source: Path) -> None:
@@ -76,8 +85,3 @@ def _measure_added(harness: Harness, peer: Peer, source: Path) -> None:
     peer.next(source)
     timed(peer.put(source))
     harness.record(_ADDED, peer.name, "B", [peer.held() - before])
-
-
-def _empty(directory: Path) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir()
