@@ -112,11 +112,22 @@ def _check_packs(parts: Parts, *, full: bool, progress: Progress | None) -> Iter
         while batch := list(islice(known, 2 * (os.cpu_count() or 1))):
             findings = workers.map(lambda pack: look(parts.blobs.source, pack), batch)
             for pack, finding in zip(batch, findings, strict=True):
-                if finding is not None:
-                    yield finding
+                if finding is not None and (still := _still_there(parts.catalog, finding)):
+                    yield still
                 done, size = done + 1, size + pack.size
                 if progress is not None:
                     progress(done, size)
+
+
+def _still_there(catalog: Catalog, finding: _Finding) -> _Finding | None:
+    """A finding without the chunks that a collection has moved out of the pack or removed meanwhile."""
+    with catalog.read() as connection:
+        query = select(packs.c.num).where(packs.c.name == finding.pack.name, packs.c.condemned.is_(None))
+        num = connection.execute(query).scalar_one_or_none()
+        if num is None:
+            return None
+        here = set(connection.execute(select(chunks.c.hash).where(chunks.c.pack == num)).scalars())
+    return finding._replace(lost=[hash_ for hash_ in finding.lost if hash_ in here])
 
 
 def _known_packs(catalog: Catalog) -> Iterator[_Pack]:

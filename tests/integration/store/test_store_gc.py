@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from jupyter_dvmount.store import Conflict, Corrupt, VersionStore, open_store
-from jupyter_dvmount.store.embedded import pack
-from jupyter_dvmount.store.embedded.blobs import LocalBlobs
+from jupyter_dvmount.store.embedded import check, pack
+from jupyter_dvmount.store.embedded.blobs import Blobs, LocalBlobs
 from jupyter_dvmount.store.embedded.gc import packing
 
 MB = 1_000_000
@@ -217,6 +218,25 @@ def test_a_store_that_cannot_be_read_whole_is_not_collected(store: VersionStore,
         with pytest.raises(Corrupt, match="cannot collect garbage"):
             again.gc(grace=0)
     assert stored(tmp_path) >= MB
+
+
+def test_a_check_beside_a_collection_finds_nothing(
+    store: VersionStore, open_here: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collection moves and deletes packs between what the check reads of the catalog and of the packs."""
+    for number in range(packing._MANY):
+        put(store, f"/{number}", b"%d" % number)
+    collector = open_here()
+    look, one_at_a_time = check._hash_chunks, threading.Lock()
+
+    def late(blobs: Blobs, of: object) -> object:
+        with one_at_a_time:
+            collector.gc(grace=0)
+        return look(blobs, of)
+
+    monkeypatch.setattr(check, "_hash_chunks", late)
+    assert list(store.fsck(full=True)) == []
+    assert len(content(store)) == packing._MANY
 
 
 def test_one_collection_runs_at_a_time(store: VersionStore, open_here: Open) -> None:
