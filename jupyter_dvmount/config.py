@@ -33,19 +33,27 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         Directory in which mounts appear under their names.
     stores
         Named stores of the configuration file, name → URL.
+    jobs
+        URL of the database of pipelines and jobs; empty for a file of SQLite below ``state``.
+    executor
+        Name of what runs the datums of pipelines.
     """
 
     store: str
     state: Path
     root: Path
     stores: dict[str, str] = {}
+    jobs: str = ""
+    executor: str = "local"
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The configuration file: ``store`` (a URL or the name of one), ``root`` and ``[stores]``."""
+    """The configuration file; ``store`` is a URL or the name of one in ``[stores]``."""
 
     store: str = ""
     root: str = ""
+    jobs: str = ""
+    executor: str = ""
     stores: dict[str, str] = {}
 
 
@@ -76,6 +84,8 @@ def load_config(*, store: str | None = None, root: str | os.PathLike[str] | None
         state=_path(os.environ.get("DVMOUNT_STATE")) or user_state_path(APP),
         root=_path(root) or _path(os.environ.get("DVMOUNT_ROOT")) or _path(file.root) or Path.home() / APP,
         stores=file.stores,
+        jobs=os.environ.get("DVMOUNT_JOBS") or file.jobs,
+        executor=os.environ.get("DVMOUNT_EXECUTOR") or file.executor or "local",
     )
 
 
@@ -105,4 +115,6 @@ def _read(path: Path) -> _File:
     try:
         return msgspec.convert(tomllib.loads(text), _File)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise Invalid(f"{path}: {error}", fix="it may have store, root and a table [stores]") from error
+        raise Invalid(
+            f"{path}: {error}", fix="it may have store, root, jobs, executor and a table [stores]"
+        ) from error
