@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from math import ceil
+from typing import Protocol, TypeVar
 
-from jupyter_dvmount.pipelines.model import Datum
 from jupyter_dvmount.pipelines.spec import DatumSetSpec
+
+
+class Sized(Protocol):
+    """A datum, or what stands for one."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its inputs."""
+
+
+T = TypeVar("T", bound=Sized)
 
 
 def set_size(spec: DatumSetSpec, *, total: int, workers: int, default: int) -> int:
@@ -28,7 +39,7 @@ def set_size(spec: DatumSetSpec, *, total: int, workers: int, default: int) -> i
     return spec.number or default
 
 
-def in_sets(datums: Iterable[Datum], *, number: int, size_bytes: int = 0) -> Iterator[list[Datum]]:
+def in_sets(datums: Iterable[T], *, number: int, size_bytes: int = 0) -> Iterator[list[T]]:
     """Consecutive datums in lists.
 
     Parameters
@@ -38,7 +49,7 @@ def in_sets(datums: Iterable[Datum], *, number: int, size_bytes: int = 0) -> Ite
     size_bytes
         A set is closed when the data of its datums has reached so many bytes; 0 for whatever there is.
     """
-    batch: list[Datum] = []
+    batch: list[T] = []
     size = 0
     for datum in datums:
         batch.append(datum)

@@ -1,0 +1,1 @@
+"""The controller: turns changes of data into jobs, has their datums run, and commits what they write."""
