@@ -16,11 +16,13 @@ import click
 import msgspec
 
 from jupyter_dvmount.mounting.model import Check, Mount
-from jupyter_dvmount.pipelines.model import Explained
+from jupyter_dvmount.pipelines.jobs import DatumCounts, DatumInfo, Job, JobInput, PipelineInfo
+from jupyter_dvmount.pipelines.model import DatumInput, Explained
 from jupyter_dvmount.pipelines.secrets import Secret
 from jupyter_dvmount.store import (
     Branch,
     Commit,
+    CommitRef,
     CommitSet,
     DiffEntry,
     FileInfo,
@@ -100,6 +102,26 @@ def trigger_text(trigger: Trigger) -> str:
     ]
     joined = (" and " if trigger.all else " or ").join(filter(None, conditions))
     return f"{trigger.branch}: {joined}" if joined else trigger.branch
+
+
+def _progress(job: Job) -> str:
+    datums = job.datums
+    return f"{datums.done}/{datums.total}" if datums.total or job.started else "-"
+
+
+def _took(job: Job) -> float | None:
+    """Seconds that a job took, or has taken so far."""
+    if job.started is None:
+        return None
+    return round(((job.finished or datetime.now(timezone.utc)) - job.started).total_seconds(), 1)
+
+
+def _human_seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.1f} s"
+
+
+def _paths(datum: DatumInfo) -> str:
+    return " ".join(f"{each.name}:{each.path}" for each in datum.inputs)
 
 
 def mount_state(mount: Mount) -> str:
@@ -185,6 +207,33 @@ COLUMNS: dict[type[msgspec.Struct], tuple[Column, ...]] = {
         Column("DATUM", lambda e: e.datum, human_id),
         Column("REASON", lambda e: e.reason),
     ),
+    PipelineInfo: (
+        Column("PIPELINE", lambda p: p.name),
+        Column("VERSION", lambda p: p.version, numeric=True),
+        Column("STATE", lambda p: p.state),
+        Column("LAST JOB", lambda p: p.last_job, human_id),
+        Column("", lambda p: p.last_job_state),
+        Column("INPUT", lambda p: " ".join(p.input)),
+        Column("UPDATED", lambda p: p.updated, human_time),
+        Column("DESCRIPTION", lambda p: p.description),
+    ),
+    Job: (
+        Column("PIPELINE", lambda j: j.pipeline),
+        Column("ID", lambda j: j.id, human_id),
+        Column("STATE", lambda j: j.state),
+        Column("DATUMS", _progress, numeric=True),
+        Column("STARTED", lambda j: j.started, human_time),
+        Column("TOOK", _took, _human_seconds, numeric=True),
+        Column("REASON", lambda j: j.reason),
+    ),
+    DatumInfo: (
+        Column("DATUM", lambda d: d.id, human_id),
+        Column("STATE", lambda d: d.state),
+        Column("ATTEMPTS", lambda d: d.attempts, numeric=True),
+        Column("TOOK", lambda d: round(d.seconds, 3), _human_seconds, numeric=True),
+        Column("INPUTS", _paths),
+        Column("REASON", lambda d: d.reason),
+    ),
     Problem: (
         Column("PROBLEM", lambda p: p.code),
         Column("WHERE", lambda p: f"{p.repo}@{human_id(p.commit)}:{p.path}" if p.repo else ""),
@@ -246,10 +295,23 @@ def _exact(value: Any) -> str:
     if isinstance(value, Trigger):
         return trigger_text(value)
     if isinstance(value, tuple):  # of names, or of records such as a commit's provenance
+        return ", ".join(map(_exact, value))
+    return _inline(value) if isinstance(value, msgspec.Struct) else str(value)
+
+
+def _inline(value: msgspec.Struct) -> str:
+    """A record within another one, on one line."""
+    if isinstance(value, CommitRef):
+        return f"{value.repo}@{value.id}"
+    if isinstance(value, JobInput):
+        return f"{value.repo}@{value.branch}={value.commit or '?'}"
+    if isinstance(value, DatumInput):
+        return f"{value.name}:{value.path}"
+    if isinstance(value, DatumCounts):
         return ", ".join(
-            each if isinstance(each, str) else "@".join(msgspec.structs.astuple(each)) for each in value
+            f"{number} {name}" for name, number in msgspec.structs.asdict(value).items() if number
         )
-    return str(value)
+    return msgspec.json.encode(value).decode()
 
 
 def _write_json(items: Iterator[msgspec.Struct]) -> None:

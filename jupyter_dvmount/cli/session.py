@@ -12,6 +12,7 @@ from jupyter_dvmount.store import NotFound, VersionStore, open_store
 
 if TYPE_CHECKING:
     from jupyter_dvmount.mounting.manager import MountManager
+    from jupyter_dvmount.pipelines.service import Pipelines
 
 
 class Session:
@@ -26,6 +27,7 @@ class Session:
     def __init__(self, store: str | None = None) -> None:
         self._chosen = store
         self._open: VersionStore | None = None
+        self._pipelines: Pipelines | None = None
 
     @cached_property
     def config(self) -> Config:
@@ -52,8 +54,18 @@ class Session:
 
         return lazy_manager(self.config, self.store)
 
+    def pipelines(self) -> Pipelines:
+        """The pipelines of the store."""
+        from jupyter_dvmount.pipelines.service import Pipelines
+
+        if self._pipelines is None:
+            self._pipelines = Pipelines(self.config, self.store())
+        return self._pipelines
+
     def close(self) -> None:
         """Release the store."""
+        if self._pipelines is not None:
+            self._pipelines.close()
         if self._open is not None:
             self._open.close()
 
