@@ -32,7 +32,7 @@ def random_bytes(seed: str, length: int, start: int = 0) -> bytes:
 
 def make_d1(place: Path, scale: float = 1.0) -> Path:
     """Many small files, every third of them compressible."""
-    for directory in range(max(1, round(DIRECTORIES * scale))):
+    for directory in range(d1_files(scale) // FILES_EACH):
         below = place / f"d{directory:03}"
         below.mkdir(parents=True)
         for index in range(FILES_EACH):
@@ -40,6 +40,11 @@ def make_d1(place: Path, scale: float = 1.0) -> Path:
             content = text(seed, FILE) if index % 3 == 0 else random_bytes(seed, FILE)
             (below / f"f{index:03}.bin").write_bytes(content)
     return place
+
+
+def d1_files(scale: float) -> int:
+    """How many files D1 has."""
+    return max(1, round(DIRECTORIES * scale)) * FILES_EACH
 
 
 def make_d2(place: Path, scale: float = 1.0) -> Path:

@@ -6,37 +6,50 @@ from pathlib import Path
 
 import msgspec
 
-from .results import Result, table
+from .results import Result, steps, table
 from .suites import goals
 
 ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "docs" / "benchmarks.json"
-_DOCUMENTS = ("README.md", "docs/benchmarks.md")
-_START, _END = "<!-- benchmarks -->\n", "<!-- /benchmarks -->"
+SCALE_RESULT = ROOT / "docs" / "scale.json"
 
 
 def show(result: Result) -> str:
     """What goes into the documents: the table, and what it depends on."""
-    facts = ", ".join(result.machine.values())
     versions = "; ".join(f"{name}: {version}" for name, version in result.versions.items())
-    return f"{table(result.rows, goals())}\n\n{facts}. {versions}.\n"
+    return f"{table(result.rows, goals())}\n\n{_machine(result)}. {versions}.\n"
 
 
-def filled(document: str, shown: str) -> str:
+def show_scale(result: Result) -> str:
+    """The same of the run with a million files."""
+    return f"{steps(result.rows)}\n\n{result.data['files']}; {_machine(result)}.\n"
+
+
+def _machine(result: Result) -> str:
+    return ", ".join(result.machine.values())
+
+
+def filled(document: str, mark: str, shown: str) -> str:
     """The text of a document with ``shown`` between its marks."""
-    before, start, rest = document.partition(_START)
-    _, end, after = rest.partition(_END)
-    if not start or not end:
-        raise ValueError(f"the document has no {_START.strip()} with an end")
+    start, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+    before, found, rest = document.partition(start)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"the document has no {start.strip()} with an end")
     return f"{before}{start}{shown}{end}{after}"
 
 
 def write() -> None:
-    """Fill the documents from the result file that is kept."""
-    shown = show(msgspec.json.decode(RESULT.read_bytes(), type=Result))
-    for name in _DOCUMENTS:
-        path = ROOT / name
-        path.write_text(filled(path.read_text(encoding="utf-8"), shown), encoding="utf-8")
+    """Fill the documents from the result files that are kept."""
+    for name, mark, result, shown in (
+        ("README.md", "benchmarks", RESULT, show),
+        ("docs/benchmarks.md", "benchmarks", RESULT, show),
+        ("docs/benchmarks.md", "scale", SCALE_RESULT, show_scale),
+    ):
+        if result.exists():
+            path = ROOT / name
+            text = shown(msgspec.json.decode(result.read_bytes(), type=Result))
+            path.write_text(filled(path.read_text(encoding="utf-8"), mark, text), encoding="utf-8")
 
 
 if __name__ == "__main__":

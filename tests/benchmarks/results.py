@@ -127,6 +127,16 @@ def table(rows: Iterable[Row], goals: Sequence[Goal]) -> str:
     return "\n".join(lines)
 
 
+def steps(rows: Iterable[Row]) -> str:
+    """A markdown table of single runs: wall and CPU seconds, and memory."""
+    lines = ["| step | wall | CPU | peak memory |", "|---|---|---|---|"]
+    for row in rows:
+        (sample,) = row.samples
+        memory = "—" if sample.rss is None else amount(sample.rss, "B")
+        lines.append(f"| {row.work} | {amount(sample.value, 's')} | {amount(sample.cpu, 's')} | {memory} |")
+    return "\n".join(lines)
+
+
 def _shown(row: Row) -> str:
     if not row.samples:
         return row.note

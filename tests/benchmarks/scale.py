@@ -14,10 +14,10 @@ import click
 import msgspec
 
 from . import data
-from .documents import ROOT
+from .documents import ROOT, SCALE_RESULT
 from .harness import Command, timed
 from .mounters import DvmountMount
-from .results import OURS, Result, Row, Sample, amount, machine
+from .results import OURS, Result, Row, Sample, amount, machine, steps
 
 SIZE = 2 << 10
 """Bytes of a file."""
@@ -52,7 +52,7 @@ class _Run:
 @click.command()
 @click.option("--files", default=1_000_000, show_default=True, help="How many files.")
 @click.option("--work", default=ROOT / ".bench" / "scale", type=_PATH, help="Scratch space, emptied first.")
-@click.option("--result", default=ROOT / "docs" / "scale.json", type=_PATH, help="The result file to write.")
+@click.option("--result", default=SCALE_RESULT, type=_PATH, help="The result file to write.")
 def main(files: int, work: Path, result: Path) -> None:
     """Put, list, compare, mount and collect many small files."""
     shutil.rmtree(work, ignore_errors=True)
@@ -64,21 +64,11 @@ def main(files: int, work: Path, result: Path) -> None:
     _store(run, source, directories)
     _mount(run)
     _collect(run)
-    shutil.rmtree(work)
     described = {"files": f"{files:,} files of 2 KiB in {directories:,} directories"}
     measured = Result(machine(), {}, files / 1_000_000, described, run.rows)
     result.write_bytes(msgspec.json.format(msgspec.json.encode(measured), indent=1) + b"\n")
-    click.echo(show(measured))
-
-
-def show(result: Result) -> str:
-    """The table of a run."""
-    lines = ["| step | wall | CPU | peak memory |", "|---|---|---|---|"]
-    for row in result.rows:
-        (sample,) = row.samples
-        memory = amount(sample.rss, "B") if sample.rss is not None else "—"
-        lines.append(f"| {row.work} | {amount(sample.value, 's')} | {amount(sample.cpu, 's')} | {memory} |")
-    return "\n".join(lines)
+    click.echo(steps(measured.rows))
+    shutil.rmtree(work)
 
 
 def _make(source: Path, files: int) -> int:

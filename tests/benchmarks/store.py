@@ -8,11 +8,13 @@ from pathlib import Path
 
 from . import data
 from .harness import Harness, timed, warm
-from .peers import ALL, Peer
+from .peers import ALL, Dvmount, Peer
 from .results import Goal
 
 _ADDED = "bytes added by D3 to D2"
+_PACKS = "packs (one PUT each on S3) for 1,000,000 files as in D1"
 GOALS = [
+    Goal(_PACKS, 1000),
     Goal("put D1", 0.5, ("restic",)),
     Goal("put D1", 0.6, ("borg",)),
     Goal("put D1", 0.2, ("dvc",)),
@@ -60,6 +62,9 @@ def _measure(harness: Harness, peer: Peer, source: Path) -> None:
         warm(source)
 
     put = harness.measure(f"put {source.name}", peer.name, peer.put(source), prepare=begin)
+    if isinstance(peer, Dvmount) and source.name == "D1":
+        packs = sum(1 for _ in (peer.repository / "packs").iterdir())
+        harness.record(_PACKS, peer.name, "", [packs * 1_000_000 / data.d1_files(harness.scale)])
     memory = [sample.rss for sample in put.samples if sample.rss is not None]
     harness.record(f"peak memory of put {source.name}", peer.name, "B", memory)
     target = harness.work / "out"
