@@ -7,7 +7,7 @@ from importlib.metadata import version as installed
 import click
 
 from jupyter_dvmount.mounting.model import Check
-from jupyter_dvmount.store import Problem, rebuild_store
+from jupyter_dvmount.store import Problem, RepoUsage, Usage, rebuild_store
 
 from .failures import FAILED
 from .progress import progress_bar
@@ -76,6 +76,24 @@ def gc(ctx: click.Context, grace: float, output: Output) -> None:
     with progress_bar("collecting") as progress:
         done = ctx.ensure_object(Session).store().gc(grace=grace, progress=progress)
     show_record(done, output)
+
+
+@click.command()
+@output_option
+@click.pass_context
+def usage(ctx: click.Context, output: Output) -> None:
+    """Show what each repository holds, and what all of them cost on the disk.
+
+    LOGICAL counts every commit as if it were a copy, UNIQUE counts equal contents once, STORED does so after
+    compression. SIZE are the bytes of the files; GARBAGE of them is what 'dvmount gc' has found unused.
+    """
+    found = ctx.ensure_object(Session).store().usage()
+    if output == "json":
+        show_record(found, output)
+        return
+    show_list(found.repos, RepoUsage, output)
+    click.echo()
+    show_list([found], Usage, output)
 
 
 @click.command()

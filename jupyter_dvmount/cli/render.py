@@ -29,7 +29,9 @@ from jupyter_dvmount.store import (
     Problem,
     Project,
     Repo,
+    RepoUsage,
     Trigger,
+    Usage,
 )
 
 from .text import one_line
@@ -165,6 +167,19 @@ COLUMNS: dict[type[msgspec.Struct], tuple[Column, ...]] = {
         Column("STARTED", lambda s: s.started, human_time),
         Column("FINISHED", lambda s: s.finished, human_time),
         Column("ERROR", lambda s: s.error),
+    ),
+    RepoUsage: (
+        Column("REPO", lambda u: u.repo),
+        Column("COMMITS", lambda u: u.commits, numeric=True),
+        Column("LOGICAL", lambda u: u.logical, human_size, numeric=True),
+    ),
+    Usage: (
+        Column("LOGICAL", lambda u: u.logical, human_size, numeric=True),
+        Column("UNIQUE", lambda u: u.unique, human_size, numeric=True),
+        Column("STORED", lambda u: u.stored, human_size, numeric=True),
+        Column("PACKS", lambda u: u.packs, numeric=True),
+        Column("SIZE", lambda u: u.size, human_size, numeric=True),
+        Column("GARBAGE", lambda u: u.garbage, human_size, numeric=True),
     ),
     Project: (
         Column("NAME", lambda p: p.name),

@@ -92,6 +92,7 @@ PLAIN = (
     doctor.doctor,
     doctor.fsck,
     doctor.gc,
+    doctor.usage,
     completion.completion,
     doctor.version,
 )

@@ -33,6 +33,7 @@ from .model import (
     Problem,
     Project,
     Repo,
+    RepoUsage,
     Trigger,
     Usage,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "Progress",
     "Project",
     "Repo",
+    "RepoUsage",
     "StoreError",
     "Trigger",
     "Unavailable",

@@ -289,6 +289,24 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
 
 
+class RepoUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What one repository holds, in bytes.
+
+    Parameters
+    ----------
+    repo
+        Its name.
+    commits
+        Number of finished commits.
+    logical
+        Sum of their sizes, as if each were a copy.
+    """
+
+    repo: str
+    commits: int
+    logical: int
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """What a store holds and what that costs, in bytes.
 
@@ -297,13 +315,16 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     logical
         Sum of the sizes of all finished commits, as if each were a copy.
     unique
-        Sum of the sizes of all distinct chunks of contents and metadata, before compression.
+        Sum of the sizes of all distinct chunks of contents and metadata, before compression, but for those
+        that the last collection found unused.
     stored
-        Sum of the sizes of the chunks as they are stored.
+        Sum of the sizes of these chunks as they are stored.
     packs, size
         Number of packs, and the bytes of their files.
     garbage
-        Of ``size``, the bytes that the last collection found unused.
+        Of ``size``, the bytes that collections found unused and have not freed.
+    repos
+        Of each repository, by name.
     """
 
     logical: int
@@ -312,6 +333,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     packs: int
     size: int
     garbage: int = 0
+    repos: tuple[RepoUsage, ...] = ()
 
 
 class Collected(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from typing_extensions import Self
 
-from jupyter_dvmount.store.base import Conflict, Progress
+from jupyter_dvmount.store.base import Conflict, Progress, VersionStore
 from jupyter_dvmount.store.model import (
     Branch,
     Change,
@@ -25,10 +25,11 @@ from jupyter_dvmount.store.model import (
     Repo,
     RepoType,
     Trigger,
+    Usage,
 )
 from jupyter_dvmount.store.uri import check_limit, check_path
 
-from . import commitsets, feed, heads, history, projects, provenance, records
+from . import commitsets, feed, heads, history, projects, provenance, records, totals
 from .blobs import LocalBlobs
 from .catalog import Catalog, open_catalog
 from .check import check
@@ -51,7 +52,7 @@ T = TypeVar("T")
 
 def open_embedded(
     url: str, *, create: bool = True, chunk_cache: int = CHUNK_CACHE, node_cache: int = NODE_CACHE
-) -> EmbeddedStore:
+) -> VersionStore:
     """Open the store at a place.
 
     Parameters
@@ -329,6 +330,11 @@ class EmbeddedStore:
     def fsck(self, *, full: bool = False, progress: Progress | None = None) -> Iterator[Problem]:
         """Compare catalog and packs."""
         return check(self._parts, full=full, progress=progress)
+
+    def usage(self) -> Usage:
+        """What the store holds, and what that costs."""
+        with self._catalog.read() as connection:
+            return totals.usage(connection)
 
     def gc(self, *, grace: float = 3600.0, progress: Progress | None = None) -> Collected:
         """Find chunks that no commit needs, and remove those found long enough ago."""

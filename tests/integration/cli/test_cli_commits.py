@@ -168,3 +168,13 @@ def test_a_trigger_that_cannot_work_is_refused(dvmount: Dvmount, images: str) ->
         )
         assert "illegal" in error
     assert [branch["name"] for branch in dvmount.json("list", "branch", "images")] == ["master"]
+
+
+def test_usage_shows_each_repository_and_the_whole_store(dvmount: Dvmount, images: str) -> None:
+    dvmount("put", "file", "images:/copy", stdin=b"alpha\n")
+    usage = dvmount.json("usage")
+    assert usage["repos"] == [{"repo": "images", "commits": 2, "logical": 11 + 17}]
+    assert usage["logical"] == 28
+    repo, empty, total = dvmount("usage").splitlines()
+    assert (repo.split("\t"), empty) == (["images", "2", "28"], "")
+    assert total.split("\t")[0] == "28"
