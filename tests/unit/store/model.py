@@ -44,11 +44,12 @@ class RepoModel:
         self.parents[id_] = self.heads.setdefault(branch, None)
         self.open[branch] = id_
 
-    def finish(self, branch: str) -> str:
-        """The open commit is finished."""
+    def finish(self, branch: str, *, failed: bool = False) -> str:
+        """The open commit is finished; if it failed, no branch moves to it."""
         id_ = self.open.pop(branch)
         self.commits[id_] = self.staged.pop(id_)
-        self.heads[branch] = id_
+        if not failed:
+            self.heads[branch] = id_
         return id_
 
     def drop(self, branch: str) -> None:
@@ -58,11 +59,156 @@ class RepoModel:
 
     def history(self, branch: str) -> list[str]:
         """The head and its ancestors."""
-        chain, id_ = [], self.heads.get(branch)
+        return self.line(self.heads.get(branch))
+
+    def line(self, id_: str | None) -> list[str]:
+        """A commit and its ancestors."""
+        chain = []
         while id_ is not None:
             chain.append(id_)
             id_ = self.parents[id_]
         return chain
+
+
+Key = tuple[str, str]
+"""Repo and id of a commit."""
+
+
+@dataclass
+class StoreModel:
+    """Several repositories, and what goes across them."""
+
+    repos: dict[str, RepoModel]
+    order: list[Key] = field(default_factory=list)
+    upstream: dict[Key, set[Key]] = field(default_factory=dict)
+    failed: set[Key] = field(default_factory=set)
+    triggers: dict[Key, tuple[str, int]] = field(default_factory=dict)
+
+    def start(self, repo: str, branch: str, id_: str, upstream: set[Key]) -> None:
+        """A commit was started."""
+        self.repos[repo].start(branch, id_)
+        self.order.append((repo, id_))
+        self.upstream[repo, id_] = upstream
+
+    def commit(self, repo: str, branch: str, id_: str, files: Files) -> None:
+        """A change on the branch has become ``id_``."""
+        if branch not in self.repos[repo].open:
+            self.order.append((repo, id_))
+            self.upstream[repo, id_] = set()
+            self.repos[repo].commit(branch, id_, files)
+            self.fire(repo, branch)
+        else:
+            self.repos[repo].commit(branch, id_, files)
+
+    def finish(self, repo: str, branch: str, *, failed: bool) -> str:
+        """The open commit is finished."""
+        id_ = self.repos[repo].finish(branch, failed=failed)
+        if failed:
+            self.failed.add((repo, id_))
+        else:
+            self.fire(repo, branch)
+        return id_
+
+    def move(self, repo: str, branch: str, head: str) -> None:
+        """The branch was moved by hand."""
+        self.repos[repo].heads[branch] = head
+        self.fire(repo, branch)
+
+    def watch(self, repo: str, branch: str, watched: str, commits: int) -> None:
+        """The branch was given a trigger."""
+        at = watched
+        while at != branch and (repo, at) in self.triggers:
+            at = self.triggers[repo, at][0]
+        if at == branch:
+            raise Refused
+        self.repos[repo].heads.setdefault(branch, None)
+        self.triggers[repo, branch] = watched, commits
+
+    def fire(self, repo: str, moved: str) -> None:
+        """Move what is triggered by a branch that has moved."""
+        model = self.repos[repo]
+        for (where, branch), (watched, commits) in list(self.triggers.items()):
+            if where != repo or watched != moved or branch in model.open:
+                continue
+            new = set(model.history(moved)) - set(model.history(branch))
+            if model.heads[branch] != model.heads[moved] and len(new) >= commits:
+                model.heads[branch] = model.heads[moved]
+                self.fire(repo, branch)
+
+    def sets(self) -> dict[str, list[Key]]:
+        """The commit sets, oldest first."""
+        found: dict[str, list[Key]] = {}
+        for key in self.order:
+            found.setdefault(key[1], []).append(key)
+        return found
+
+    def reach(self, key: Key, links: dict[Key, set[Key]]) -> set[Key]:
+        """Everything that links lead to."""
+        seen: set[Key] = set()
+        ahead = [key]
+        while ahead:
+            new = links.get(ahead.pop(), set()) - seen
+            seen |= new
+            ahead += new
+        return seen
+
+    def downstream(self) -> dict[Key, set[Key]]:
+        """The links the other way round."""
+        found: dict[Key, set[Key]] = {}
+        for below, above in self.upstream.items():
+            for key in above:
+                found.setdefault(key, set()).add(below)
+        return found
+
+    def children(self, key: Key) -> list[str]:
+        """Commits whose parent it is."""
+        return [child for child, parent in self.repos[key[0]].parents.items() if parent == key[1]]
+
+    def squash(self, id_: str) -> None:
+        """Remove a set; what it changed stays."""
+        keys = self.sets()[id_]
+        for key in keys:
+            model = self.repos[key[0]]
+            if id_ not in model.commits or id_ in model.heads.values() or not self.children(key):
+                raise Refused
+            self.refuse_dependents(key)
+        for key in keys:
+            for child in self.children(key):
+                self.repos[key[0]].parents[child] = self.repos[key[0]].parents[id_]
+            self.forget(key)
+
+    def drop(self, id_: str) -> None:
+        """Remove a set with what it changed."""
+        keys = self.sets()[id_]
+        for key in keys:
+            if self.children(key):
+                raise Refused
+            self.refuse_dependents(key)
+        for repo, _ in keys:
+            model = self.repos[repo]
+            for branch, head in model.heads.items():
+                if head == id_:
+                    model.heads[branch] = model.parents[id_]
+            for branch, opened in list(model.open.items()):
+                if opened == id_:
+                    del model.open[branch]
+            self.forget((repo, id_))
+
+    def refuse_dependents(self, key: Key) -> None:
+        """Another set was computed from it."""
+        if any(below[1] != key[1] for below in self.downstream().get(key, ())):
+            raise Refused
+
+    def forget(self, key: Key) -> None:
+        """A commit is gone."""
+        model = self.repos[key[0]]
+        model.commits.pop(key[1], None)
+        model.staged.pop(key[1], None)
+        del model.parents[key[1]], self.upstream[key]
+        for above in self.upstream.values():
+            above.discard(key)
+        self.order.remove(key)
+        self.failed.discard(key)
 
 
 def directories(files: Files) -> set[str]:
