@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_dvmount.store import VersionStore, open_store
+from tests.services.postgres import PostgresServer, need_postgres, running_postgres
 from tests.services.s3 import S3Server, running_s3
 
 
@@ -33,6 +34,14 @@ def store(open_here: Callable[[], VersionStore]) -> VersionStore:
 def s3() -> Iterator[S3Server]:
     """An S3 server."""
     with running_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server."""
+    need_postgres()
+    with running_postgres() as server:
         yield server
 
 

@@ -23,7 +23,8 @@ _MOVE_BRANCH = update(branches).where(
     branches.c.repo == bindparam("of"), branches.c.name == bindparam("named")
 )
 _CHAIN = text(
-    "WITH RECURSIVE chain(id, depth) AS (SELECT :id, 0 UNION ALL SELECT commits.parent, depth + 1 FROM chain"
+    "WITH RECURSIVE chain(id, depth) AS (SELECT id, 0 FROM commits WHERE repo = :repo AND id = :id"
+    " UNION ALL SELECT commits.parent, depth + 1 FROM chain"
     " JOIN commits ON commits.repo = :repo AND commits.id = chain.id"
     " WHERE commits.parent IS NOT NULL AND depth < :limit - 1)"
     " SELECT commits.* FROM chain JOIN commits ON commits.repo = :repo AND commits.id = chain.id"

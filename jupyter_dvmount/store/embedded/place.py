@@ -6,12 +6,16 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from jupyter_dvmount.store.base import Invalid
 
 _CATALOG = "catalog.sqlite"
+_POSTGRESQL = ("postgresql+psycopg", "postgresql")
 _FORM = "write file:///absolute/path, with %23 for # and %3F for ?"
-_CATALOG_FORM = "write catalog=sqlite:///absolute/path"
+_CATALOG_FORM = "write catalog=sqlite:///absolute/path or catalog=postgresql+psycopg://user@host/database"
+_LEAVE_IT_OUT = "leave it out: set PGPASSWORD, or make an entry in ~/.pgpass"
 
 
 class Directory(msgspec.Struct, frozen=True):
@@ -34,6 +38,17 @@ class SqliteFile(msgspec.Struct, frozen=True):
         return "sqlite://" + quote(str(self.path))
 
 
+class Schema(msgspec.Struct, frozen=True):
+    """A catalog in a schema of a PostgreSQL database; its ``server`` has no password."""
+
+    server: URL
+
+    @property
+    def url(self) -> str:
+        """The value of ``catalog=``."""
+        return self.server.render_as_string()
+
+
 class Place(msgspec.Struct, frozen=True):
     """Where a store is.
 
@@ -48,7 +63,7 @@ class Place(msgspec.Struct, frozen=True):
     """
 
     blobs: Directory
-    catalog: SqliteFile
+    catalog: SqliteFile | Schema
     url: str
 
 
@@ -91,12 +106,24 @@ def _options(query: str, url: str) -> dict[str, str]:
     return options
 
 
-def _catalog(url: str) -> SqliteFile:
+def _catalog(url: str) -> SqliteFile | Schema:
     parts = urlsplit(url)
+    if parts.scheme in _POSTGRESQL:
+        return _schema(url)
     path = _absolute(parts.path)
     if parts.scheme == "sqlite" and path is not None and not (parts.netloc or parts.query or parts.fragment):
         return SqliteFile(path)
     raise Invalid("illegal URL of a catalog", fix=_CATALOG_FORM)
+
+
+def _schema(url: str) -> Schema:
+    try:
+        server = make_url(url).set(drivername=_POSTGRESQL[0])
+    except (ArgumentError, ValueError):
+        raise Invalid("illegal URL of a catalog", fix=_CATALOG_FORM) from None
+    if server.password is not None or any("password" in name for name in server.query):
+        raise Invalid("the URL of a catalog with a password is refused", fix=_LEAVE_IT_OUT)
+    return Schema(server)
 
 
 def _absolute(text: str) -> Path | None:

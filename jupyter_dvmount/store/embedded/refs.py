@@ -17,7 +17,8 @@ _PREFIX = re.compile(r"[0-9a-f]{4,32}\Z")
 CANDIDATES = 5
 """Ids named in the message about an ambiguous prefix."""
 _ANCESTOR = text(
-    "WITH RECURSIVE chain(id, depth) AS (SELECT :id, 0 UNION ALL SELECT commits.parent, depth + 1 FROM chain"
+    "WITH RECURSIVE chain(id, depth) AS (SELECT id, 0 FROM commits WHERE repo = :repo AND id = :id"
+    " UNION ALL SELECT commits.parent, depth + 1 FROM chain"
     " JOIN commits ON commits.repo = :repo AND commits.id = chain.id"
     " WHERE commits.parent IS NOT NULL AND depth < :steps)"
     " SELECT id, depth FROM chain ORDER BY depth DESC LIMIT 1"

@@ -17,11 +17,15 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 2
+REVISIONS = ("0001", "0002")
+"""Versions of these tables: the names of the scripts in ``migrations/versions``."""
+HEAD = REVISIONS[-1]
 metadata = MetaData()
 
 Number = BigInteger().with_variant(Integer(), "sqlite")  # only an INTEGER is a row id there
 Text = String().with_variant(String(collation="C"), "postgresql")  # by bytes, as everywhere in the store
+
+alembic_version = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 
 store = Table(
     "store",
@@ -139,6 +143,13 @@ journal = Table(
     metadata,
     Column("seq", Number, primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
+)
+
+transactions = Table(  # that a connection which was lost at the wrong moment is asked about
+    "transactions",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("made", Number, nullable=False),
 )
 
 changes = Table(

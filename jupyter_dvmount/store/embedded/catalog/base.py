@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, insert, select
 from typing_extensions import Self
 
-from jupyter_dvmount.store.base import Corrupt, Invalid, Unavailable
+from jupyter_dvmount.store.base import Conflict, Corrupt, Invalid, Unavailable
 from jupyter_dvmount.store.embedded.pack import SealedPack
-from jupyter_dvmount.store.embedded.schema import VERSION, metadata, store
+from jupyter_dvmount.store.embedded.schema import HEAD, REVISIONS, alembic_version, metadata, store
 
 BUSY_SECONDS = 60
 """Longest that anybody waits for others who write."""
+UPGRADED = "the catalog was upgraded meanwhile by a newer program; start this one again"
 MISSING = "make it anew with 'dvmount fsck --rebuild', or restore it from a backup"
 
 
@@ -27,6 +28,10 @@ class ChunkPlace(NamedTuple):
     stored: int
     raw: int
     codec: int
+
+
+class Overtaken(Conflict):
+    """A transaction that the database has given up in favour of others; to do it again may work."""
 
 
 class Catalog(ABC):
@@ -51,15 +56,15 @@ class Catalog(ABC):
     def create(self, id_: str) -> str:
         """Make the tables of a store, if they are missing; returns the id of the store they belong to."""
         with self._making() as connection:
-            metadata.create_all(connection)
-            self._set_version(connection)
-            held: str | None = connection.execute(select(store.c.id)).scalar_one_or_none()
-            if held is None:
+            if self._revision(connection) is None:
+                metadata.create_all(connection)
+                connection.execute(insert(alembic_version).values(version_num=HEAD))
                 connection.execute(insert(store).values(id=id_, epoch=0))
-        return held or id_
+            held: str = connection.execute(select(store.c.id)).scalar_one()
+        return held
 
     def check(self, id_: str) -> None:
-        """See that this is the catalog of the store with this id, of the version that is known here.
+        """See that this is the catalog of the store with this id; one of an older version is upgraded.
 
         Raises
         ------
@@ -68,23 +73,34 @@ class Catalog(ABC):
         Invalid
             If it belongs to another store.
         Unavailable
-            If it is of another version.
+            If it is of a newer version.
         """
-        with self.read("cannot open the catalog") as connection:
-            version = self._version(connection)
-            if version != VERSION:
-                raise Unavailable(
-                    f"the catalog {self.name} has version {version}, this program knows {VERSION}",
-                    fix="update jupyter-dvmount" if version > VERSION else "restore it from a backup",
-                )
-            held = connection.execute(select(store.c.id)).scalar_one_or_none()
-        if held is None:
-            raise Corrupt(f"the catalog {self.name} is empty", fix=MISSING)
-        if held != id_:
+        doing = "cannot open the catalog"
+        with self.read(doing) as connection:
+            revision = self._revision(connection)
+            held = connection.execute(select(store.c.id)).scalar_one_or_none() if revision == HEAD else None
+        if revision is None or (revision == HEAD and held is None):
+            raise Corrupt(f"{doing}: {self.name} has no store in it", fix=MISSING)
+        if revision not in REVISIONS:
+            raise Unavailable(
+                f"the catalog {self.name} has version {revision}, this program knows up to {HEAD}",
+                fix="update jupyter-dvmount: pip install --upgrade jupyter-dvmount",
+            )
+        if held not in {id_, None}:
             raise Invalid(
                 f"the catalog {self.name} belongs to the store {held}, the data to the store {id_}",
                 fix="name the catalog and the data of one store",
             )
+        if revision != HEAD:
+            self._upgrade(id_)
+
+    def _upgrade(self, id_: str) -> None:
+        from jupyter_dvmount.store.embedded.migrations import upgrade  # takes 0.2 s to load
+
+        with self._making() as connection:
+            revision = self._revision(connection)
+            if revision is not None and revision != HEAD:  # nobody else was first
+                upgrade(connection, revision, store_id=id_)
 
     @abstractmethod
     def replacing(self) -> AbstractContextManager[Catalog]:
@@ -99,12 +115,9 @@ class Catalog(ABC):
         self._engine.dispose()
 
     # transactions
-    @contextmanager
-    def read(self, doing: str = "cannot read the catalog") -> Iterator[Connection]:
-        """A connection with a consistent view, for reading."""
-        self._check_open()
-        with self._translated(doing), self._engine.connect() as connection:
-            yield connection
+    @abstractmethod
+    def read(self, doing: str = "cannot read the catalog") -> AbstractContextManager[Connection]:
+        """A transaction with a consistent view, for reading."""
 
     @abstractmethod
     def write(
@@ -174,12 +187,8 @@ class Catalog(ABC):
         """A transaction in which tables can be made, with nobody else about it."""
 
     @abstractmethod
-    def _version(self, connection: Connection) -> int:
-        """The version of the tables."""
-
-    @abstractmethod
-    def _set_version(self, connection: Connection) -> None:
-        """Note that the tables are of the version known here."""
+    def _revision(self, connection: Connection) -> str | None:
+        """The version of the tables; None if there are none."""
 
     @abstractmethod
     def _translated(self, doing: str) -> AbstractContextManager[None]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -19,9 +19,9 @@ from jupyter_dvmount.store.base import Conflict, Corrupt, Denied, Invalid, Store
 from jupyter_dvmount.store.embedded.failures import FREE_SPACE, SEE_TO_DISK, disk_errors
 from jupyter_dvmount.store.embedded.filesystems import is_on_network, sync_directory
 from jupyter_dvmount.store.embedded.pack import SealedPack
-from jupyter_dvmount.store.embedded.schema import VERSION
+from jupyter_dvmount.store.embedded.schema import HEAD, alembic_version
 
-from .base import BUSY_SECONDS, MISSING, Catalog, ChunkPlace
+from .base import BUSY_SECONDS, MISSING, UPGRADED, Catalog, ChunkPlace
 
 _QUESTION_SIZE = 500  # hashes asked for in one statement
 _ROOM = 128 << 10  # bytes that SQLite's own files need
@@ -105,15 +105,21 @@ class SqliteCatalog(Catalog):
         self._local = threading.local()
 
     @contextmanager
+    def read(self, doing: str = "cannot read the catalog") -> Iterator[Connection]:
+        """A transaction that sees one moment."""
+        self._check_open()
+        with self._translated(doing), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
     def write(
         self, doing: str = "cannot write the catalog", *, repo: int | None = None
     ) -> Iterator[Connection]:
         """A transaction that holds the file's one lock for writing from its start."""
-        self._check_open()
-        with self._translated(doing), self._engine.connect() as connection:
-            connection.execution_options(**{_WRITING: True})
-            with connection.begin():
-                yield connection
+        with self._writing(doing) as connection:
+            if self._revision(connection) != HEAD:
+                raise Unavailable(UPGRADED)
+            yield connection
 
     @contextmanager
     def write_packs(self, doing: str) -> Iterator[Connection]:
@@ -171,15 +177,26 @@ class SqliteCatalog(Catalog):
 
     @contextmanager
     def _making(self) -> Iterator[Connection]:
-        with self.write("cannot make the catalog") as connection:
+        with self._writing("cannot make the catalog") as connection:
             yield connection
+            connection.exec_driver_sql(
+                f"PRAGMA user_version = {int(HEAD)}"
+            )  # tells programs that know no more
 
-    def _version(self, connection: Connection) -> int:
-        version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        return version
+    @contextmanager
+    def _writing(self, doing: str) -> Iterator[Connection]:
+        self._check_open()
+        with self._translated(doing), self._engine.connect() as connection:
+            connection.execution_options(**{_WRITING: True})
+            with connection.begin():
+                yield connection
 
-    def _set_version(self, connection: Connection) -> None:
-        connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+    def _revision(self, connection: Connection) -> str | None:
+        stamped = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
+        if connection.exec_driver_sql(stamped).first() is not None:
+            return connection.execute(select(alembic_version.c.version_num)).scalar_one_or_none()
+        number = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        return f"{number:04}" if number else None
 
     def _lock(self, what: str, patience: float) -> FileLock:
         return FileLock(self._path.with_name(f"{self._path.stem}.{what}.lock"), timeout=patience)
