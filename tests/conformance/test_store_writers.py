@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -228,3 +229,14 @@ def test_many_threads_read_with_few_packs_open(
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(read, range(400)))
+
+
+def test_a_process_commits_to_one_branch_while_another_is_being_written_to(full: VersionStore) -> None:
+    script = PROCESS.replace('"master"', '"other"')
+    with full.modify("images", "master") as slow:
+        slow.put("/large", os.urandom(40 << 20))  # more than a pack: some of it is in the store already
+        subprocess.run([sys.executable, "-c", script, full.url, "quick", "5"], check=True, timeout=60)
+        assert len(names(full, "other")) == 5
+        assert "/large" not in names(full)
+    assert "/large" in names(full)
+    assert list(full.fsck(full=True)) == []

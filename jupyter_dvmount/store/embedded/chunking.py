@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from mmap import mmap
+from typing import Protocol
 
 import msgspec
 from pyfastcdc import FastCDC
@@ -18,8 +19,20 @@ MIN, AVERAGE, MAX = 64 << 10, 256 << 10, 1 << 20
 WINDOW = 8 << 20
 """Bytes of a stream that are held and cut at once."""
 
+_ZEROS = memoryview(bytes(MAX))  # a chunk begun with zeros goes on to its greatest length
+
 Fill = Callable[[memoryview], int]
 """Fills a buffer from the front and returns the number of bytes; fewer than its length only at the end."""
+
+
+class Holes(Protocol):
+    """Tells of the file that is being read where it has zeros that no disk holds."""
+
+    def ahead(self) -> int:
+        """Number of zeros from here on that need not be read; 0 where that is not known."""
+
+    def pass_over(self, count: int) -> None:
+        """Go on reading after so many of them."""
 
 
 class ChunkList(msgspec.Struct, frozen=True, array_like=True):
@@ -52,11 +65,19 @@ class ChunkMap:
         return index, offset - (self.ends[index - 1] if index else 0)
 
 
-def cut(fill: Fill) -> Iterator[list[memoryview]]:
+def cut(fill: Fill, holes: Holes | None = None) -> Iterator[list[memoryview]]:
     """Cut a stream; yields a window's chunks, which are valid until the third next window is asked for.
 
     Three buffers take turns: one is read into while the one before is hashed and that before it written.
     All chunks but the last of a buffer end where they would in an endless one, so windows leave no trace.
+
+    Parameters
+    ----------
+    fill
+        Reads the stream.
+    holes
+        Its holes, if it can have any: they are cut without being read. Such a window is one chunk, the same
+        object, again and again.
     """
     buffers = [mmap(-1, WINDOW) for _ in range(3)]  # pages that a short file does not reach cost nothing
     carried = memoryview(b"")
@@ -75,3 +96,9 @@ def cut(fill: Fill) -> Iterator[list[memoryview]]:
         carried = chunks.pop()
         yield chunks
         turn = (turn + 1) % len(buffers)
+        if holes is not None and (hole := holes.ahead()) and carried == _ZEROS[: len(carried)]:
+            count, rest = divmod(len(carried) + hole, MAX)
+            if count:
+                holes.pass_over(hole)
+                yield [_ZEROS] * count
+                carried = _ZEROS[:rest]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import deque
@@ -16,7 +17,7 @@ import msgspec
 
 from jupyter_dvmount.store.base import Denied, Invalid, NotFound, StoreError, Unavailable
 
-from .chunking import SMALL, ChunkList, Fill, cut
+from .chunking import SMALL, ChunkList, Fill, Holes, cut
 from .codec import HASH_BYTES, Kind
 from .session import Found, PackSession
 from .tree import Item
@@ -33,7 +34,7 @@ def store_stream(session: PackSession, fill: Fill) -> Item:
     head = bytearray(SMALL + 1)
     held = fill(memoryview(head))
     if held > SMALL:
-        return _store_large(session, _after(head, fill), ChunkList([], b""))
+        return _store_large(session, _after(head, fill), ChunkList([], b""), _holes(fill))
     data = bytes(memoryview(head)[:held])
     return Item(held, session.put(Kind.DATA, data))
 
@@ -45,7 +46,7 @@ def append_stream(session: PackSession, old: Item, fill: Fill) -> Item:
     chunks = _decoder.decode(session.load(Kind.META, old.hash))
     last = session.load(Kind.DATA, chunks.chunk(len(chunks.lengths) - 1))
     kept = ChunkList(chunks.lengths[:-1], chunks.hashes[:-HASH_BYTES])
-    return _store_large(session, _after(last, fill), kept)
+    return _store_large(session, _after(last, fill), kept, _holes(fill))
 
 
 def store_files(session: PackSession, local: Iterable[LocalFile]) -> Iterator[tuple[str, Item]]:
@@ -77,15 +78,19 @@ def _read_batch(session: PackSession, batch: list[LocalFile]) -> list[tuple[Loca
     ]
 
 
-def _store_large(session: PackSession, fill: Fill, kept: ChunkList) -> Item:
+def _store_large(session: PackSession, fill: Fill, kept: ChunkList, holes: Holes | None) -> Item:
     lengths, hashes = list(kept.lengths), [kept.hashes]
     previous: list[Future[list[Found]]] = []
-    for window in cut(fill):
+    times = 1
+    for window in cut(fill, holes):
         lengths.extend(map(len, window))
-        current = [session.workers.submit(session.find_new, Kind.DATA, part) for part in _halves(window)]
-        hashes.extend(_add_all(session, previous))
-        previous = current
-    hashes.extend(_add_all(session, previous))
+        distinct = (
+            window[:1] if window and window[0] is window[-1] else window
+        )  # zeros are one chunk again and again
+        current = [session.workers.submit(session.find_new, Kind.DATA, part) for part in _halves(distinct)]
+        hashes.extend(_add_all(session, previous) * times)
+        previous, times = current, len(window) // max(len(distinct), 1)
+    hashes.extend(_add_all(session, previous) * times)
     chunks = ChunkList(lengths, b"".join(hashes))
     return Item(sum(lengths), session.put(Kind.META, msgspec.msgpack.encode(chunks)))
 
@@ -138,6 +143,39 @@ def from_stream(stream: BinaryIO) -> Fill:
     return fill
 
 
+class _LocalFill:
+    """A fill from an open local file, which knows its holes."""
+
+    def __init__(self, fd: int, path: PathLike[str]) -> None:
+        self._fd = fd
+        self._path = path
+
+    def __call__(self, buffer: memoryview) -> int:
+        held = 0
+        try:
+            while held < len(buffer) and (count := os.readv(self._fd, [buffer[held:]])):
+                held += count
+        except OSError as error:
+            raise _source_error(self._path, error) from error
+        return held
+
+    def ahead(self) -> int:
+        here = os.lseek(self._fd, 0, os.SEEK_CUR)
+        try:
+            end = os.lseek(self._fd, here, os.SEEK_DATA)
+        except OSError as error:  # no data up to the end, or a file system that does not tell
+            end = os.fstat(self._fd).st_size if error.errno == errno.ENXIO else here
+        os.lseek(self._fd, here, os.SEEK_SET)
+        return max(end - here, 0)
+
+    def pass_over(self, count: int) -> None:
+        os.lseek(self._fd, count, os.SEEK_CUR)
+
+
+def _holes(fill: Fill) -> Holes | None:
+    return fill if isinstance(fill, _LocalFill) else None
+
+
 @contextmanager
 def reading(path: PathLike[str]) -> Iterator[Fill]:
     """A fill from a local regular file.
@@ -148,18 +186,8 @@ def reading(path: PathLike[str]) -> Iterator[Fill]:
         If it does not exist, may not be read, is not a regular file, or its disk fails.
     """
     fd, _ = _open(path)
-
-    def fill(buffer: memoryview) -> int:
-        held = 0
-        try:
-            while held < len(buffer) and (count := os.readv(fd, [buffer[held:]])):
-                held += count
-        except OSError as error:
-            raise _source_error(path, error) from error
-        return held
-
     try:
-        yield fill
+        yield _LocalFill(fd, path)
     finally:
         os.close(fd)
 

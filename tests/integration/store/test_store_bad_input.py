@@ -167,3 +167,34 @@ def test_a_source_that_may_not_be_read_is_denied(full: VersionStore, tmp_path: P
     (tmp_path / "secret").write_text("x")
     (tmp_path / "secret").chmod(0)
     assert isinstance(refuse(full, "/x", tmp_path / "secret"), Denied)
+
+
+def test_names_are_what_they_are_byte_for_byte(store: VersionStore) -> None:
+    composed, decomposed = "/caf\u00e9", "/cafe\u0301"
+    files = {"/README": b"1", "/readme": b"2", "/Readme": b"3", composed: b"4", decomposed: b"5", "/ ": b"6"}
+    with store.modify("images", "master") as writer:
+        for path, data in files.items():
+            writer.put(path, data)
+    reader = store.read("images", "master")
+    assert {file.path: reader.open(file.path).read() for file in reader.list()} == files
+    with store.modify("images", "master") as writer:
+        writer.delete("/readme")
+        writer.delete(composed)
+    assert {file.path for file in store.read("images", "master").list()} == {*files} - {"/readme", composed}
+
+
+def test_an_empty_file_is_a_file_and_a_long_path_is_a_path(store: VersionStore) -> None:
+    longest = "/" + "/".join(["x" * 255] * 15) + "/" + "y" * 255
+    assert len(longest) == 4096
+    with store.modify("images", "master") as writer:
+        writer.put("/empty", b"")
+        writer.put("/appended", b"")
+        writer.put("/appended", b"", append=True)
+        writer.put(longest, b"deep")
+    reader = store.read("images", "master")
+    assert reader.lookup("/empty").size == 0
+    assert reader.lookup("/empty").hash == reader.lookup("/appended").hash
+    assert reader.open("/empty").read() == b""
+    assert reader.open(longest).read() == b"deep"
+    with pytest.raises(Invalid, match="path too long"), store.modify("images", "master") as writer:
+        writer.put(longest + "y", b"")

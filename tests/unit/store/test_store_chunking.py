@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import tempfile
+import time
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -58,6 +59,47 @@ class Dribble(io.RawIOBase):
 def test_it_does_not_matter_in_what_portions_a_stream_comes() -> None:
     window_lengths = [len(c) for window in cut(from_stream(Dribble(DATA))) for c in window]
     assert window_lengths == lengths(DATA)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20_000_000), st.integers(0, 3_000_000)), max_size=3),
+    st.integers(0, 20_000_000),
+)
+@settings(max_examples=15, deadline=None)
+def test_holes_are_cut_as_the_zeros_that_they_are(parts, tail) -> None:
+    with tempfile.TemporaryDirectory() as directory, open_store(Path(directory, "s").as_uri()) as store:
+        path = Path(directory, "sparse")
+        with path.open("wb") as file:
+            for hole, length in parts:
+                file.seek(hole, io.SEEK_CUR)
+                file.write(DATA[:length])
+            file.truncate(file.tell() + tail)
+        store.create_repo("images")
+        with store.modify("images", "master") as writer, path.open("rb") as file:
+            writer.put("/holes", path)
+            writer.put("/zeros", file)
+        reader = store.read("images", "master")
+        holes, zeros = reader.lookup("/holes"), reader.lookup("/zeros")
+        assert (holes.hash, holes.size) == (zeros.hash, zeros.size)
+
+
+def test_a_hole_is_neither_read_nor_stored(store: VersionStore, tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        file.write(b"begin")
+        file.seek(100 << 30)
+        file.write(b"end")
+    before = time.process_time()
+    with store.modify("images", "master") as writer:
+        writer.put_tree("/", [("sparse", path)])
+    assert time.process_time() - before < 5, "reading 100 GiB takes half a minute and more"
+    usage = store.usage()
+    assert usage.logical == (100 << 30) + 3
+    assert usage.size < 1 << 20
+    with store.read("images", "master").open("/sparse") as stream:
+        assert stream.read(7) == b"begin\0\0"
+        stream.seek(-5, io.SEEK_END)
+        assert stream.read() == b"\0\0end"
 
 
 @given(st.lists(st.integers(0, 400_000), min_size=2, max_size=5))
