@@ -106,10 +106,15 @@ class LocalBlobs:
 
     def write(self, name: str, data: bytes) -> None:
         """Make or replace a small blob."""
-        with _errors("write", name), (self.staging / uuid.uuid4().hex).open("xb") as file:
-            file.write(data)
-            file.flush()
-            self.publish(file, name)
+        path = self.staging / uuid.uuid4().hex
+        try:
+            with _errors("write", name), path.open("xb") as file:
+                file.write(data)
+                file.flush()
+                self.publish(file, name)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     def list(self, prefix: str, after: str = "") -> Iterator[BlobInfo]:
         """Blobs below a prefix, by name."""
