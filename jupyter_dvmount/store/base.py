@@ -187,6 +187,22 @@ class CommitReader(Protocol):
         Does not visit what is in a directory one by one. Raises `NotFound` if nothing is there.
         """
 
+    def prefetch(self, progress: Progress | None = None) -> None:
+        """Bring what `lookup`, `list`, `walk` and `usage` need to the local disk, if the store is elsewhere.
+
+        They wait for nobody after that, as long as it is not deleted from the cache.
+
+        Parameters
+        ----------
+        progress
+            Called with (files, bytes of files) whose entries are there so far.
+
+        Raises
+        ------
+        Corrupt, Unavailable, Denied
+            If the store cannot be read.
+        """
+
     def readinto(self, file: FileInfo, buffer: Buffer, offset: int = 0) -> int:
         """Fill ``buffer`` from byte ``offset`` of the file; returns the bytes read, fewer only at its end.
 

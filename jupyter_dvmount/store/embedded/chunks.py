@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -55,7 +55,31 @@ class ChunkSource:
         Corrupt
             If it is not in the store, or its bytes are not the ones filed under its hash.
         """
-        return self._follow(kind, hash_, self._find(hash_))
+        return self.load_from(kind, hash_, self._find(hash_))
+
+    def locate(self, hashes: Sequence[bytes]) -> list[tuple[bytes, ChunkPlace]]:
+        """Chunks with their places, in the order in which they lie in the packs.
+
+        Raises
+        ------
+        Corrupt
+            If one is not in the store.
+        """
+        places = self._catalog.find_chunks(hashes)
+        if len(places) < len(set(hashes)):
+            lost = next(hash_ for hash_ in hashes if hash_ not in places)
+            raise Corrupt(f"chunk {lost.hex()} is not in the store", fix=_FIX)
+        return sorted(places.items(), key=lambda located: located[1])
+
+    def load_from(self, kind: Kind, hash_: bytes, place: ChunkPlace) -> bytes:
+        """A chunk, verified, from where it was a moment ago, or where it has been moved to since."""
+        try:
+            return self._read(kind, hash_, place)
+        except MissingBlob:
+            moved = self._find(hash_)
+            if moved == place:
+                raise
+        return self.load_from(kind, hash_, moved)  # a collection has rewritten the pack
 
     def known(self, hashes: Iterable[bytes]) -> set[bytes]:
         """Those of the hashes that are in the store for good: neither lost nor condemned."""
@@ -66,15 +90,6 @@ class ChunkSource:
         if place is None:
             raise Corrupt(f"chunk {hash_.hex()} is not in the store", fix=_FIX)
         return place
-
-    def _follow(self, kind: Kind, hash_: bytes, place: ChunkPlace) -> bytes:
-        try:
-            return self._read(kind, hash_, place)
-        except MissingBlob:
-            moved = self._find(hash_)
-            if moved == place:
-                raise
-        return self._follow(kind, hash_, moved)  # a collection has rewritten the pack since
 
     def _read(self, kind: Kind, hash_: bytes, place: ChunkPlace) -> bytes:
         where = (PACKS + place.pack, place.offset, place.stored)

@@ -30,13 +30,10 @@ class LocalCopies(NamedTuple):
     ----------
     blocks, nodes
         Blocks of packs, and nodes of trees.
-    staging
-        Where packs are written before they are uploaded.
     """
 
     blocks: DiskCache
     nodes: DiskCache
-    staging: Path
 
 
 def local_copies(store_id: str) -> LocalCopies:
@@ -47,12 +44,19 @@ def local_copies(store_id: str) -> LocalCopies:
     Invalid
         If the environment names an illegal size.
     """
-    base = user_cache_path("dvmount") / store_id
+    base = _home() / store_id
     limit = _limit(base)
     nodes = limit // _NODES
-    return LocalCopies(
-        DiskCache(base / "blocks", limit - nodes), DiskCache(base / "nodes", nodes), base / "staging"
-    )
+    return LocalCopies(DiskCache(base / "blocks", limit - nodes), DiskCache(base / "nodes", nodes))
+
+
+def staging_directory() -> Path:
+    """Where packs are written before they are uploaded."""
+    return _home() / "staging"
+
+
+def _home() -> Path:
+    return user_cache_path("dvmount").absolute()
 
 
 def _limit(base: Path) -> int:

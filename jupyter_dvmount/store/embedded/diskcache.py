@@ -54,8 +54,14 @@ class DiskCache:
             os.close(fd)
 
     def holds(self, name: str) -> bool:
-        """Whether a file is there."""
-        return (self.directory / name).exists()
+        """Whether a file is there; that is a use of it."""
+        path = self.directory / name
+        try:
+            if path.stat().st_mtime < time.time() - _TOUCH:
+                os.utime(path)
+        except OSError:
+            return False
+        return True
 
     def write(self, name: str, data: bytes) -> bool:
         """Keep a file if that is possible; whether it was."""

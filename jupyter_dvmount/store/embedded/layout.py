@@ -44,17 +44,16 @@ class Layout:
         self.tmp = root / "tmp"
 
 
-def open_layout(root: Path, *, create: bool, make_catalog: MakeCatalog) -> Layout:
-    """Open the store in ``root``, or make it where ``create`` allows.
+def open_layout(root: Path, make_catalog: MakeCatalog | None) -> Layout:
+    """Open the store in ``root``, or make it with its parent directories.
 
     Parameters
     ----------
     root
         Absolute directory.
-    create
-        Make a store that does not exist yet, with its parent directories.
     make_catalog
-        Makes the catalog for a store with an id; returns the id of the one that was there before.
+        Makes the catalog for a store with an id; returns the id of the one that was there before. None if
+        no store is to be made.
 
     Raises
     ------
@@ -64,28 +63,9 @@ def open_layout(root: Path, *, create: bool, make_catalog: MakeCatalog) -> Layou
     with disk_errors(f"cannot open the store {root}"):
         marker = _read_marker(root)
         if marker is None:
-            if not create:
+            if make_catalog is None:
                 raise NotFound(f"no store at {root}", fix="put a file to make one, or name another store")
             marker = _make(root, make_catalog)
-    return _checked(root, marker)
-
-
-def find_layout(root: Path) -> Layout:
-    """The store in ``root``, whatever the state of its catalog.
-
-    Raises
-    ------
-    NotFound, Denied, Unavailable, Invalid, Corrupt
-        If there is none, it cannot be written, is of a newer format or no store.
-    """
-    with disk_errors(f"cannot open the store {root}"):
-        marker = _read_marker(root)
-    if marker is None:
-        raise NotFound(f"no store at {root}", fix="name another store")
-    return _checked(root, marker)
-
-
-def _checked(root: Path, marker: Marker) -> Layout:
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
         raise Denied(
             f"the store directory {root} is not writable", fix="mend its permissions, or use another store"

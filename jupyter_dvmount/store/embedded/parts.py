@@ -8,7 +8,7 @@ from .blobs.base import Blobs
 from .catalog import Catalog
 from .chunks import ChunkSource
 from .journal import Journal
-from .reader import NodeSource
+from .nodes import NodeSource
 
 
 class Parts(NamedTuple):

@@ -6,10 +6,14 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
+from blake3 import blake3
+from platformdirs import user_data_path
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from jupyter_dvmount.store.base import Invalid
+
+from .blobs.s3.address import Address, parse_address
 
 _CATALOG = "catalog.sqlite"
 _POSTGRESQL = ("postgresql+psycopg", "postgresql")
@@ -62,7 +66,7 @@ class Place(msgspec.Struct, frozen=True):
         The URL of both, without any secret.
     """
 
-    blobs: Directory
+    blobs: Directory | Address
     catalog: SqliteFile | Schema
     url: str
 
@@ -73,13 +77,16 @@ def parse_place(url: str) -> Place:
     Parameters
     ----------
     url
-        ``file:///path``, with ``?catalog=`` and the URL of the catalog where that is not in the directory.
+        ``file:///path`` or ``s3://bucket/prefix``, with ``?catalog=`` and the URL of the catalog where that
+        is not in the directory; that of data on S3 is by default a file of the user's on this machine.
 
     Raises
     ------
     Invalid
         If it is malformed; the message has no secret.
     """
+    if url.startswith("s3://"):
+        return _on_s3(url)
     parts = urlsplit(url)
     options = _options(parts.query, url)
     path = _absolute(parts.path)
@@ -92,7 +99,32 @@ def parse_place(url: str) -> Place:
     if wanted is None:
         return Place(Directory(path), SqliteFile(path / _CATALOG), public)
     catalog = _catalog(wanted)
-    return Place(Directory(path), catalog, f"{public}?catalog={quote(catalog.url, safe='/:@+=,-?')}")
+    return Place(Directory(path), catalog, f"{public}?{_catalog_option(catalog)}")
+
+
+def _on_s3(url: str) -> Place:
+    base, _, query = url.partition("?")
+    parts = query.split("&") if query else []
+    ours = "&".join(part for part in parts if part.startswith("catalog="))
+    others = "&".join(part for part in parts if not part.startswith("catalog="))
+    address = parse_address(f"{base}?{others}" if others else base)
+    wanted = _options(ours, url).get("catalog")
+    if wanted is None:
+        return Place(address, SqliteFile(_own_catalog(address)), address.url)
+    catalog = _catalog(wanted)
+    joint = "&" if "?" in address.url else "?"
+    return Place(address, catalog, f"{address.url}{joint}{_catalog_option(catalog)}")
+
+
+def _own_catalog(address: Address) -> Path:
+    """The file in which one person has the catalog of data on S3."""
+    where = f"{address.endpoint}/{address.bucket}/{address.prefix}"
+    name = f"{address.bucket}-{blake3(where.encode()).hexdigest(8)}.sqlite"
+    return user_data_path("dvmount").absolute() / "catalogs" / name
+
+
+def _catalog_option(catalog: SqliteFile | Schema) -> str:
+    return f"catalog={quote(catalog.url, safe='/:@+=,-?')}"
 
 
 def _options(query: str, url: str) -> dict[str, str]:

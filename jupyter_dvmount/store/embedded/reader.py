@@ -10,34 +10,19 @@ from typing import BinaryIO, cast
 
 from typing_extensions import Buffer
 
-from jupyter_dvmount.store.base import Corrupt, Invalid, NotFound, Unavailable
+from jupyter_dvmount.store.base import Corrupt, Invalid, NotFound, Progress, Unavailable
 from jupyter_dvmount.store.model import Block, Commit, FileInfo
 from jupyter_dvmount.store.stream import FileStream
 from jupyter_dvmount.store.uri import check_limit
 
-from .cache import Cache
 from .chunking import SMALL
 from .chunks import ChunkSource
-from .codec import Kind
 from .fingerprint import fingerprint
-from .tree import Item, Load, Node, below, children_prefix, decode_node, find, key_of, path_of, scan, usage
+from .nodes import NodeSource
+from .tree import Item, Node, below, children_prefix, find, key_of, path_of, scan, usage
 
-NODE_CACHE = 1024
-"""Default number of tree nodes kept in memory, of about 256 entries and 40 KB each."""
 _STREAM_BUFFER = 1 << 20
 _INDEX_BITS = 20  # of a number; the rest counts leaves
-
-
-class NodeSource:
-    """Nodes of the store's trees, through a bounded cache. Thread-safe."""
-
-    def __init__(self, chunks: ChunkSource, limit: int = NODE_CACHE) -> None:
-        self._chunks = chunks
-        self._cache: Cache[Node] = Cache(limit)
-
-    def load(self, hash_: bytes) -> Node:
-        """The node with a hash."""
-        return self._cache.get(hash_, lambda key: decode_node(self._chunks.load(Kind.META, key)))
 
 
 class _Numbers:
@@ -79,14 +64,15 @@ class Reader:
     ----------
     commit, root
         The commit and its tree.
-    load, chunks
+    nodes, chunks
         Where nodes and contents come from.
     """
 
-    def __init__(self, commit: Commit, root: bytes | None, load: Load, chunks: ChunkSource) -> None:
+    def __init__(self, commit: Commit, root: bytes | None, nodes: NodeSource, chunks: ChunkSource) -> None:
         self.commit = commit
         self.root = root
-        self._load = load
+        self._nodes = nodes
+        self._load = nodes.load
         self._chunks = chunks
         self._numbers = _Numbers()
 
@@ -121,6 +107,10 @@ class Reader:
         if info.type == "file":
             return info.hash
         return fingerprint(self._load, self.root, *below(info.path)).hex()
+
+    def prefetch(self, progress: Progress | None = None) -> None:
+        """Bring the tree to the local disk, if the store is elsewhere."""
+        self._nodes.prefetch(self.root, progress)
 
     def readinto(self, file: FileInfo, buffer: Buffer, offset: int = 0) -> int:
         """Fill ``buffer`` from byte ``offset`` of the file; returns the bytes read."""

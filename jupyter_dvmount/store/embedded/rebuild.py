@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 
 from sqlalchemy import Connection, insert, select
 
@@ -11,12 +12,11 @@ from jupyter_dvmount.store.base import Corrupt, Progress, StoreError
 from jupyter_dvmount.store.model import Problem
 
 from . import images
-from .blobs import LocalBlobs
 from .blobs.base import PACKS, Blobs
 from .catalog import Catalog, open_catalog
+from .data import open_data
 from .images import Image
 from .journal import Journal, read_journal
-from .layout import find_layout
 from .pack import BadPack, SealedPack, read_footer
 from .place import parse_place
 from .schema import changes, repos
@@ -45,13 +45,12 @@ def rebuild_embedded(url: str, *, progress: Progress | None = None) -> Iterator[
         If there is no store, or its journal cannot be read. Nothing is changed then.
     """
     place = parse_place(url)
-    layout = find_layout(place.blobs.path)
-    blobs = LocalBlobs(layout.root)
-    with open_catalog(place.catalog) as old:
-        _save_untold(old, layout.id, blobs)
+    data = open_data(place.blobs, None)
+    with closing(data.blobs), open_catalog(place.catalog) as old:
+        _save_untold(old, data.id, data.blobs)
         with old.replacing() as catalog:
-            catalog.create(layout.id)
-            yield from refill(catalog, blobs, progress)
+            catalog.create(data.id)
+            yield from refill(catalog, data.blobs.source, progress)
 
 
 def _save_untold(old: Catalog, id_: str, blobs: Blobs) -> None:

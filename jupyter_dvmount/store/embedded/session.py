@@ -122,8 +122,9 @@ class PackSession:
         self.relies.close()
         for writer in self._open.values():
             writer.abort()
-        for name in self._sealed:
-            self._remove_unregistered(name)
+        with suppress(OSError, StoreError):  # in doubt they stay: they harm nobody
+            for name in self._sealed:
+                self._remove_unregistered(name)
         self._open, self._sealed, self._sealing = {}, {}, []
 
     def _fresh(self, found: Iterable[Found]) -> list[Encoded]:
@@ -206,6 +207,5 @@ class PackSession:
 
     def _remove_unregistered(self, name: str) -> None:
         """Remove a pack, but never one that a transaction of unclear end has made part of the store."""
-        with suppress(OSError, StoreError):  # in doubt it stays: it harms nobody
-            if not self._catalog.has_pack(name):
-                self._blobs.delete(PACKS + name)
+        if not self._catalog.has_pack(name):
+            self._blobs.delete(PACKS + name)

@@ -30,19 +30,19 @@ from jupyter_dvmount.store.model import (
 from jupyter_dvmount.store.uri import check_limit, check_path
 
 from . import commitsets, feed, heads, history, projects, provenance, records, totals
-from .blobs import LocalBlobs
 from .catalog import Catalog, open_catalog
 from .check import check
 from .chunks import CHUNK_CACHE, ChunkSource
 from .comparing import compare
+from .data import Data, open_data
 from .gc import collect
 from .journal import Journal
-from .layout import Layout, open_layout, remove_rubbish
+from .nodes import NODE_CACHE, NodeSource
 from .paging import paged, wait
 from .parts import Parts
 from .place import parse_place
 from .publish import modify
-from .reader import NODE_CACHE, NodeSource, Reader
+from .reader import Reader
 from .refs import branch_row, commit_row, find_branch, repo_row
 from .triggers import Growth
 from .writer import Writer
@@ -58,7 +58,7 @@ def open_embedded(
     Parameters
     ----------
     url
-        ``file:///absolute/path``, with ``?catalog=`` and a URL where the catalog is elsewhere.
+        ``file:///absolute/path`` or ``s3://bucket/prefix``, with options (``docs/stores.md``).
     create
         Make it where there is none.
     chunk_cache
@@ -77,15 +77,19 @@ def open_embedded(
         with open_catalog(place.catalog) as catalog:
             return catalog.create(id_)
 
-    layout = open_layout(place.blobs.path, create=create, make_catalog=make_catalog)
-    catalog = open_catalog(place.catalog)
+    data = open_data(place.blobs, make_catalog if create else None)
     try:
-        catalog.check(layout.id)
+        catalog = open_catalog(place.catalog)
     except BaseException:
+        data.blobs.close()
+        raise
+    try:
+        catalog.check(data.id)
+    except BaseException:
+        data.blobs.close()
         catalog.close()
         raise
-    remove_rubbish(layout.tmp)
-    return EmbeddedStore(place.url, layout, catalog, chunk_cache, node_cache)
+    return EmbeddedStore(place.url, data, catalog, chunk_cache, node_cache)
 
 
 class EmbeddedStore:
@@ -93,13 +97,13 @@ class EmbeddedStore:
 
     engine = "embedded"
 
-    def __init__(self, url: str, layout: Layout, catalog: Catalog, chunk_cache: int, node_cache: int) -> None:
+    def __init__(self, url: str, data: Data, catalog: Catalog, chunk_cache: int, node_cache: int) -> None:
         self.url = url
-        self.id = layout.id
+        self.id = data.id
         self._catalog = catalog
-        self._blobs = LocalBlobs(layout.root)
+        self._blobs = data.blobs
         self._chunks = ChunkSource(self._catalog, self._blobs, chunk_cache)
-        self._nodes = NodeSource(self._chunks, node_cache)
+        self._nodes = NodeSource(self._chunks, node_cache, data.nodes)
         self._journal = Journal(self._catalog, self._blobs)
         self._parts = Parts(self._blobs, self._catalog, self._journal, self._chunks, self._nodes)
 
@@ -299,7 +303,7 @@ class EmbeddedStore:
             commit = records.commit_record(connection, row)
         if commit.state != "finished":
             raise Conflict(f"commit {row.id} is not finished and cannot be read yet", fix="finish it first")
-        return Reader(commit, row.root, self._nodes.load, self._chunks)
+        return Reader(commit, row.root, self._nodes, self._chunks)
 
     def diff(
         self,

@@ -8,7 +8,9 @@ import boto3
 import pytest
 
 from jupyter_dvmount.store import Corrupt, Denied, Invalid, NotFound, StoreError, Unavailable
-from jupyter_dvmount.store.embedded.blobs.s3 import S3Blobs, open_bucket, parse_address
+from jupyter_dvmount.store.embedded.blobs.s3.address import parse_address
+from jupyter_dvmount.store.embedded.blobs.s3.blobs import S3Blobs
+from jupyter_dvmount.store.embedded.blobs.s3.opening import open_bucket
 from tests.services.s3 import moto
 
 SECRET = "hunter2hunter2hunter2"
@@ -34,17 +36,17 @@ def same(id_: str) -> str:
 
 
 def test_a_store_is_made_once_and_keeps_its_id(at, bucket):
-    id_ = open_bucket(at(f"{bucket}/a"), create=True, make_catalog=same)
-    assert open_bucket(at(f"{bucket}/a"), create=False, make_catalog=same) == id_
-    assert open_bucket(at(f"{bucket}/a"), create=True, make_catalog=same) == id_
-    assert open_bucket(at(f"{bucket}/b"), create=True, make_catalog=same) != id_
+    id_ = open_bucket(at(f"{bucket}/a"), same)
+    assert open_bucket(at(f"{bucket}/a"), None) == id_
+    assert open_bucket(at(f"{bucket}/a"), same) == id_
+    assert open_bucket(at(f"{bucket}/b"), same) != id_
 
 
 def test_of_many_who_make_a_store_at_once_all_get_the_same(at, bucket):
     with ThreadPoolExecutor(8) as makers:
         ids = set(
             makers.map(
-                lambda _: open_bucket(at(f"{bucket}/a"), create=True, make_catalog=same),
+                lambda _: open_bucket(at(f"{bucket}/a"), same),
                 range(8),
             )
         )
@@ -52,18 +54,18 @@ def test_of_many_who_make_a_store_at_once_all_get_the_same(at, bucket):
 
 
 def test_a_store_takes_over_the_id_of_a_catalog_that_was_there(at, bucket):
-    assert open_bucket(at(bucket), create=True, make_catalog=lambda _: "ab" * 16) == "ab" * 16
+    assert open_bucket(at(bucket), lambda _: "ab" * 16) == "ab" * 16
 
 
 def test_a_store_that_is_not_there_is_not_found(at, bucket):
     with pytest.raises(NotFound, match="no store at"):
-        open_bucket(at(f"{bucket}/a"), create=False, make_catalog=same)
+        open_bucket(at(f"{bucket}/a"), None)
 
 
 def test_a_place_with_other_things_is_refused_and_left_alone(at, bucket, s3):
     s3.client().put_object(Bucket=bucket, Key="a/photos/1.jpg", Body=b"")
     with pytest.raises(Invalid, match=r"photos/1\.jpg"):
-        open_bucket(at(f"{bucket}/a"), create=True, make_catalog=same)
+        open_bucket(at(f"{bucket}/a"), same)
     assert s3.client().list_objects_v2(Bucket=bucket)["KeyCount"] == 1
 
 
@@ -79,13 +81,13 @@ def test_a_place_with_other_things_is_refused_and_left_alone(at, bucket, s3):
 def test_a_place_that_is_no_store_of_this_format_is_refused(at, bucket, s3, content, error):
     s3.client().put_object(Bucket=bucket, Key="format", Body=content)
     with pytest.raises(error):
-        open_bucket(at(bucket), create=True, make_catalog=same)
+        open_bucket(at(bucket), same)
 
 
 def test_a_missing_bucket_is_not_found_and_the_command_that_makes_it_named(at, s3):
     blobs = at("no-such-bucket/a")
     for ask in (
-        lambda: open_bucket(blobs, create=True, make_catalog=same),
+        lambda: open_bucket(blobs, same),
         lambda: blobs.read("packs/a", 0, 1),
         lambda: blobs.size("packs/a"),
         lambda: blobs.load("packs/a"),
@@ -135,7 +137,7 @@ def test_a_profile_that_does_not_exist_is_denied_with_the_remedy(at, bucket, mon
 
 def assert_denied(blobs: S3Blobs, fix: str) -> None:
     for ask in (
-        lambda: open_bucket(blobs, create=True, make_catalog=same),
+        lambda: open_bucket(blobs, same),
         lambda: blobs.write("journal/a", b""),
         lambda: blobs.read("packs/a", 0, 1),
     ):

@@ -10,7 +10,8 @@ import pytest
 from jupyter_dvmount.store import Corrupt
 from jupyter_dvmount.store.embedded.blobs import LocalBlobs, MissingBlob
 from jupyter_dvmount.store.embedded.blobs.cache import CachedBlobs
-from jupyter_dvmount.store.embedded.blobs.s3 import S3Blobs, parse_address
+from jupyter_dvmount.store.embedded.blobs.s3.address import parse_address
+from jupyter_dvmount.store.embedded.blobs.s3.blobs import S3Blobs
 from jupyter_dvmount.store.embedded.diskcache import DiskCache
 
 DATA = bytes(range(256)) * 10_000

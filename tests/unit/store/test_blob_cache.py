@@ -92,7 +92,7 @@ def test_any_range_is_what_the_blob_holds(near, offset, length):
 def test_a_block_is_fetched_once_and_shared_with_other_processes(near, far, files):
     near.read(NAME, 7 * BLOCK + 5, 100)
     near.read(NAME, 7 * BLOCK + 500, 100)
-    wait_for(lambda: files.size() == BLOCK)
+    wait_for(lambda: files.holds("packs-p.7"))
     CachedBlobs(far, files).read(NAME, 7 * BLOCK, 100)
     assert far.fetched == {7: 1}
 
@@ -156,9 +156,8 @@ def test_blocks_held_in_memory_for_want_of_a_disk_are_few(far, tmp_path):
 
 def test_a_damaged_copy_is_forgotten_and_fetched_again(near, far, files):
     near.read(NAME, 2 * BLOCK, 10)
-    wait_for(lambda: files.size() == BLOCK)
-    (path,) = files.directory.iterdir()
-    path.write_bytes(b"damaged")
+    wait_for(lambda: files.holds("packs-p.2"))
+    (files.directory / "packs-p.2").write_bytes(b"damaged")
     assert near.read(NAME, 2 * BLOCK, 10) != DATA[2 * BLOCK : 2 * BLOCK + 10]
     assert near.forget(NAME, 2 * BLOCK, 10)
     assert near.read(NAME, 2 * BLOCK, 10) == DATA[2 * BLOCK : 2 * BLOCK + 10]

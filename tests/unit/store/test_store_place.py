@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_dvmount.store import Invalid, open_store
+from jupyter_dvmount.store.embedded.blobs.s3.address import parse_address
 from jupyter_dvmount.store.embedded.place import Directory, SqliteFile, parse_place
 
 
@@ -58,3 +59,30 @@ def test_the_catalog_of_another_store_is_refused_and_both_are_named(tmp_path: Pa
         pass
     with pytest.raises(Invalid, match=f"{one.id}.*{two.id}"):
         open_store(f"{two.url}?catalog=sqlite://{tmp_path}/one/catalog.sqlite")
+
+
+def test_data_on_s3_have_their_catalog_in_a_file_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/home/me/data")
+    place = parse_place("s3://data/team?endpoint=http://127.0.0.1:9000")
+    assert place.blobs == parse_address("s3://data/team?endpoint=http://127.0.0.1:9000")
+    assert isinstance(place.catalog, SqliteFile)
+    assert place.catalog.path.parent == Path("/home/me/data/dvmount/catalogs")
+    assert parse_place("s3://data/other?endpoint=http://127.0.0.1:9000").catalog != place.catalog
+    assert parse_place(place.url) == place
+
+
+@pytest.mark.parametrize("options", ["", "&region=eu-1&timeout=5"])
+def test_the_catalog_of_data_on_s3_may_be_elsewhere(options: str) -> None:
+    place = parse_place(f"s3://data/team?catalog=sqlite:///local/c.sqlite{options}")
+    assert place.catalog == SqliteFile(Path("/local/c.sqlite"))
+    assert place.blobs == parse_address(f"s3://data/team{options.replace('&', '?', 1)}")
+    assert parse_place(place.url) == place
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://data?catalog=", "s3://data?catalog=sqlite:///a&catalog=sqlite:///b", "s3://data?colour=red"]
+)
+def test_an_illegal_url_on_s3_is_refused(url: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_place(url)
+    assert caught.value.fix

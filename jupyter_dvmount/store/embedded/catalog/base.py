@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, insert, select
@@ -12,11 +13,23 @@ from typing_extensions import Self
 
 from jupyter_dvmount.store.base import Conflict, Corrupt, Invalid, Unavailable
 from jupyter_dvmount.store.embedded.pack import SealedPack
-from jupyter_dvmount.store.embedded.schema import HEAD, REVISIONS, alembic_version, metadata, store
+from jupyter_dvmount.store.embedded.schema import (
+    HEAD,
+    REVISIONS,
+    alembic_version,
+    chunks,
+    metadata,
+    packs,
+    store,
+)
 
 BUSY_SECONDS = 60
 """Longest that anybody waits for others who write."""
 UPGRADED = "the catalog was upgraded meanwhile by a newer program; start this one again"
+_QUESTION_SIZE = 500  # hashes asked for in one statement
+_PLACES = select(
+    chunks.c.hash, packs.c.name, chunks.c.offset, chunks.c.stored, chunks.c.raw, chunks.c.codec
+).join(packs, packs.c.num == chunks.c.pack)
 MISSING = "make it anew with 'dvmount fsck --rebuild', or restore it from a backup"
 
 
@@ -152,6 +165,16 @@ class Catalog(ABC):
     @abstractmethod
     def find_chunk(self, hash_: bytes) -> ChunkPlace | None:
         """Where a chunk is."""
+
+    def find_chunks(self, hashes: Iterable[bytes]) -> dict[bytes, ChunkPlace]:
+        """Where many chunks are: those that are in the store."""
+        found: dict[bytes, ChunkPlace] = {}
+        waiting = iter(hashes)
+        with self.read("cannot look chunks up") as connection:
+            while batch := list(islice(waiting, _QUESTION_SIZE)):
+                query = _PLACES.where(chunks.c.hash.in_(batch))
+                found.update((row[0], ChunkPlace(*row[1:])) for row in connection.execute(query))
+        return found
 
     @abstractmethod
     def known(self, hashes: Iterable[bytes]) -> set[bytes]:

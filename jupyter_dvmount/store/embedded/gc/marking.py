@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from jupyter_dvmount.store.embedded.chunking import SMALL
 from jupyter_dvmount.store.embedded.chunks import ChunkSource
 from jupyter_dvmount.store.embedded.hashset import HashSet
-from jupyter_dvmount.store.embedded.reader import NodeSource
+from jupyter_dvmount.store.embedded.nodes import NodeSource
 from jupyter_dvmount.store.embedded.tree import DIRECTORY, Node
 
 

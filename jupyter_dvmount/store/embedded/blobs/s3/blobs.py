@@ -8,11 +8,13 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from jupyter_dvmount.store.base import Unavailable
 from jupyter_dvmount.store.embedded.blobs.base import BlobInfo
@@ -180,35 +182,34 @@ class S3Blobs:
     def _get(self, name: str, offset: int, length: int, deadline: float) -> bytes:
         """Read a range, and go on where an answer breaks off."""
         data = bytearray()
-        for _ in range(_TRIES):
-            before = len(data)
-            try:
-                with s3_errors("read", name, self.address):
-                    self._pour(name, offset, length, data, deadline)
-            except Unavailable:
-                if len(data) == before or time.monotonic() > deadline:
-                    raise
-            else:
-                return bytes(data)
+        with s3_errors("read", name, self.address):
+            for _ in range(_TRIES):
+                if self._pour(name, offset, length, data, deadline):
+                    return bytes(data)
         raise incomplete(name, self.address)
 
-    def _pour(self, name: str, offset: int, length: int, data: bytearray, deadline: float) -> None:
+    def _pour(self, name: str, offset: int, length: int, data: bytearray, deadline: float) -> bool:
+        """Add what is missing to ``data``; whether that is all there is."""
         start = offset + len(data)
         if start == offset + length:
-            return
+            return True
         try:
             answer = self._client.get_object(**self._at(name), Range=f"bytes={start}-{offset + length - 1}")
         except ClientError as error:
             if error_code(error) == "InvalidRange":  # past the end
-                return
+                return True
             raise
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:
             if not answer.get("ContentRange", "").startswith(f"bytes {start}-"):
                 raise incomplete(name, self.address)
-            while piece := body.read(_PIECE):
-                data += piece
-                if time.monotonic() > deadline:
-                    raise too_late(f"read {name}", self.address, self.patience)
+            try:
+                while piece := body.read(_PIECE):
+                    data += piece
+                    if time.monotonic() > deadline:
+                        raise too_late(f"read {name}", self.address, self.patience)
+            except (BotoCoreError, HTTPError):  # boto3 tries no more once an answer has begun
+                return False
+        return True
 
     def _put(self, name: str, body: BinaryIO | bytes, size: int, md5: bytes) -> None:
         """Upload; the server compares the MD5 that it is told with that of what arrives."""

@@ -61,7 +61,7 @@ def missing(name: str, address: Address) -> MissingBlob:
 def too_late(doing: str, address: Address, seconds: float) -> Unavailable:
     """The error for what has not ended in time."""
     return Unavailable(
-        f"cannot {doing}: {address} did not answer within {seconds:g} s",
+        f"cannot {doing}: {address} did not answer within {seconds:.0f} s",
         fix="see that its server is up and the network to it works, then try again",
     )
 

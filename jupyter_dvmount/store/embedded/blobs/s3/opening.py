@@ -14,17 +14,16 @@ from .blobs import S3Blobs
 _OURS = {"packs", "journal", MARKER}
 
 
-def open_bucket(blobs: S3Blobs, *, create: bool, make_catalog: Callable[[str], str]) -> str:
-    """The id of the store that the blobs belong to; it is made where ``create`` allows.
+def open_bucket(blobs: S3Blobs, make_catalog: Callable[[str], str] | None) -> str:
+    """The id of the store that the blobs belong to; it is made if there is none. The bucket has to be there.
 
     Parameters
     ----------
     blobs
         Where the store is.
-    create
-        Make a store that does not exist yet. The bucket has to be there.
     make_catalog
-        Makes the catalog of a store with an id; returns the id of the one that was there before.
+        Makes the catalog of a store with an id; returns the id of the one that was there before. None if
+        no store is to be made.
 
     Raises
     ------
@@ -35,7 +34,7 @@ def open_bucket(blobs: S3Blobs, *, create: bool, make_catalog: Callable[[str], s
     try:
         data = blobs.load(MARKER)
     except MissingBlob as error:
-        if not create:
+        if make_catalog is None:
             raise NotFound(
                 f"no store at {place}", fix="put a file to make one, or name another store"
             ) from error
