@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TypeVar
 
@@ -43,7 +43,7 @@ from .parts import Parts
 from .place import parse_place
 from .publish import modify
 from .reader import Reader
-from .refs import branch_row, commit_row, find_branch, repo_row
+from .refs import AnyRow, branch_row, commit_row, find_branch, repo_row
 from .triggers import Growth
 from .writer import Writer
 
@@ -162,12 +162,11 @@ class EmbeddedStore:
     ) -> Branch:
         """Make a branch, or move an existing one, or give it another trigger."""
 
-        def create(connection: Connection, growth: Growth) -> Branch:
-            row = repo_row(connection, repo)
+        def create(connection: Connection, row: AnyRow, growth: Growth) -> Branch:
             made = heads.create_branch(connection, growth, row, branch, head=head, trigger=trigger)
             return records.branch_record(connection, row, made)
 
-        return self._move_heads(create)
+        return self._move_heads(repo, create)
 
     def inspect_branch(self, repo: str, branch: str) -> Branch:
         """One branch."""
@@ -182,8 +181,8 @@ class EmbeddedStore:
 
     def delete_branch(self, repo: str, branch: str) -> None:
         """Remove the name; its commits stay reachable by id."""
-        with self._journal.change() as connection:
-            heads.delete_branch(connection, repo_row(connection, repo), branch)
+        with self._change(repo) as (connection, row):
+            heads.delete_branch(connection, row, branch)
 
     # commits
     def start_commit(
@@ -198,8 +197,7 @@ class EmbeddedStore:
         origin: Origin = "user",
     ) -> Commit:
         """Open a commit on a branch."""
-        with self._journal.change() as connection:
-            row = repo_row(connection, repo)
+        with self._change(repo) as (connection, row):
             started = history.start_commit(
                 connection,
                 row,
@@ -215,18 +213,16 @@ class EmbeddedStore:
     def finish_commit(self, repo: str, ref: str, *, message: str | None = None, error: str = "") -> Commit:
         """Make an open commit visible and immutable."""
 
-        def finish(connection: Connection, growth: Growth) -> Commit:
-            row = repo_row(connection, repo)
+        def finish(connection: Connection, row: AnyRow, growth: Growth) -> Commit:
             found = history.open_commit(connection, row, ref)
             finished = history.finish_commit(connection, growth, row, found, message=message, error=error)
             return records.commit_record(connection, finished)
 
-        return self._move_heads(finish)
+        return self._move_heads(repo, finish)
 
     def drop_commit(self, repo: str, ref: str) -> None:
         """Throw an open commit away."""
-        with self._journal.change() as connection:
-            row = repo_row(connection, repo)
+        with self._change(repo) as (connection, row):
             history.take_back(connection, row, history.open_commit(connection, row, ref))
 
     def inspect_commit(self, repo: str, ref: str) -> Commit:
@@ -372,9 +368,20 @@ class EmbeddedStore:
             row = commit_row(connection, repo_row(connection, repo), ref)
             return iter(records.numbered_commits(connection, reach(connection, row.num)))
 
-    def _move_heads(self, change: Callable[[Connection, Growth], T]) -> T:
+    @contextmanager
+    def _change(self, repo: str) -> Iterator[tuple[Connection, AnyRow]]:
+        """A transaction about one repo; it waits for none about another."""
+        with self._catalog.read() as connection:
+            num = repo_row(connection, repo).num
+        with self._journal.change(repo=num) as connection:
+            row = repo_row(connection, repo)
+            if row.num != num:
+                raise Conflict(f"repo {row.name!r} was deleted and made anew meanwhile", fix="try again")
+            yield connection, row
+
+    def _move_heads(self, repo: str, change: Callable[[Connection, AnyRow, Growth], T]) -> T:
         """Make a change that may fire triggers, as often as it asks for a size that is not known yet."""
         growth = Growth(self._nodes.load)
         while True:
-            with growth.measuring(), self._journal.change() as connection:
-                return change(connection, growth)
+            with growth.measuring(), self._change(repo) as (connection, row):
+                return change(connection, row, growth)

@@ -49,8 +49,10 @@ def test_what_a_deleted_repo_held_is_freed_and_the_rest_stays(store: VersionStor
         writer.put("/shared", noise(1, 2 * MB))
         writer.put("/own", noise(2, 3 * MB))
     before = stored(tmp_path)
+    assert store.usage().size == before
     store.delete_repo("other", force=True)
     result = store.gc(grace=0)
+    assert store.usage().size == stored(tmp_path)
     assert result.removed_bytes >= 3 * MB
     assert result.freed == before - stored(tmp_path) >= 3 * MB
     assert content(store) == {"/kept": noise(1, 2 * MB)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from jupyter_dvmount.store import RepoUsage, Usage, VersionStore
 
@@ -19,7 +18,7 @@ def test_an_empty_store_holds_nothing(store: VersionStore) -> None:
     assert store.usage() == Usage(logical=0, unique=0, stored=0, packs=0, size=0, garbage=0, repos=(images,))
 
 
-def test_copies_cost_nothing_and_count_for_their_repo(store: VersionStore, tmp_path: Path) -> None:
+def test_copies_cost_nothing_and_count_for_their_repo(store: VersionStore) -> None:
     data = os.urandom(300_000)
     store.create_repo("copies")
     put(store, "images", "/a", data)
@@ -35,8 +34,6 @@ def test_copies_cost_nothing_and_count_for_their_repo(store: VersionStore, tmp_p
     assert usage.logical == 1_200_000
     assert 300_000 < usage.unique < 310_000
     assert 300_000 < usage.stored < 310_000
-    files = [path.stat().st_size for path in (tmp_path / "store" / "packs").iterdir()]
-    assert (usage.packs, usage.size) == (len(files), sum(files))
     assert usage.size > usage.stored
     assert usage.garbage == 0
 
