@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from jupyter_dvmount.store import (
+    CommitRef,
     Corrupt,
     NotFound,
+    Trigger,
     Unavailable,
     VersionStore,
     rebuild_store,
@@ -53,6 +55,38 @@ def chunks(store: VersionStore) -> list[tuple[object, ...]]:
     query = select(c.hash, p.name, c.offset, c.stored, c.raw, c.codec).join(schema.packs, p.num == c.pack)
     with store._catalog.read() as connection:
         return sorted(map(tuple, connection.execute(query)))
+
+
+def test_what_goes_across_repositories_comes_back_too(open_here: Open) -> None:
+    with open_here() as store:
+        url = store.url
+        store.create_project("empty", description="for later")
+        store.create_repo("images")
+        store.create_repo("vision/edges", type="meta")
+        store.create_branch("images", "stable", trigger=Trigger(branch="master", commits=2))
+        ids = []
+        for number in range(5):
+            with store.modify("images", "master") as writer:
+                writer.put(f"/{number}", b"%d" % number)
+            ids.append(writer.commit.id)
+            source = [CommitRef("images", ids[-1])]
+            store.start_commit("vision/edges", "master", id=ids[-1], provenance=source, origin="auto")
+            store.finish_commit("vision/edges", "master", error="broken" if number == 3 else "")
+        store.create_branch("images", "stable", head=ids[2])
+        store.squash_commit_set(ids[1])
+        store.drop_commit_set(ids[4])
+        store.start_commit("images", "master")
+        store.drop_commit("images", "master")
+        store.start_commit("vision/edges", "master", provenance=[CommitRef("images", ids[0])])
+        before = names(store)
+    assert list(rebuild_store(url)) == []
+    with open_here() as store:
+        assert names(store) == before
+        assert [commit.id for commit in store.list_commits("images", branch="master")] == [
+            ids[3],
+            ids[2],
+            ids[0],
+        ]
 
 
 @pytest.mark.parametrize("loss", ["missing", "garbage", "none"])

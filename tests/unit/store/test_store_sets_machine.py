@@ -21,6 +21,7 @@ from jupyter_dvmount.store import (
     Trigger,
     VersionStore,
     open_store,
+    rebuild_store,
 )
 from tests.unit.store import model
 
@@ -65,9 +66,12 @@ class SetsMachine(RuleBasedStateMachine):
             for branch, watched in (("dev", "master"), ("side", "dev")):
                 self.trigger(repo, branch, watched, 1)
 
-    @rule()
-    def close_and_open_again(self) -> None:
+    @rule(lost=st.booleans())
+    def close_and_open_again(self, lost) -> None:
+        url = self.store.url
         self.store.close()
+        if lost:  # the journal has to tell of every row
+            assert list(rebuild_store(url)) == []
         self.store = self.open()
 
     @rule(repo=REPOS, branch=BRANCHES)
