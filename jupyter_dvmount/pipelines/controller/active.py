@@ -308,6 +308,8 @@ class Active:
             with tools.database.write(epoch=tools.epoch) as connection:
                 work.count(connection, row.num)
                 history.end(connection, row.num, "success", row.reason if not row.total else "")
+            with tools.database.write(epoch=tools.epoch) as connection:
+                work.prune(connection, row.pipeline)
 
         self._start(finish)
 

@@ -93,7 +93,9 @@ class _Merge:
             return None
         with self._database.read() as connection:
             found = history.row_of(connection, self._row.pipeline, commit)
-        return found.num if found is not None and found.state == "success" else None
+            if found is None or found.state != "success" or not work.is_kept(connection, found):
+                return None
+        return int(found.num)
 
     def collect(self) -> None:
         """Find what goes and what comes; `Invalid` if two datums have written one path."""
@@ -113,7 +115,7 @@ class _Merge:
         gone = f"SELECT path FROM {self._gone} WHERE path NOT IN (SELECT path FROM {self._come})"  # noqa: S608
         for (path,) in self._scratch.query(gone):
             writer.delete(path)
-        copies = f"SELECT repo, id, source, path FROM {self._come} ORDER BY path"  # noqa: S608
+        copies = f"SELECT repo, id, source, path FROM {self._come} ORDER BY rowid"  # noqa: S608
         for repo, id, source, path in self._scratch.query(copies):
             writer.copy(repo, id, source, path)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from time import monotonic, time
+from time import monotonic
 
 from jupyter_dvmount.config import Config
 from jupyter_dvmount.pipelines.executors import Executor, Full, open_executor
@@ -33,6 +34,8 @@ log = logging.getLogger("jupyter_dvmount.pipelines")
 
 BUSY, IDLE = 0.05, 0.2
 """Seconds between two looks at the feed and the wishes: while something happens, and else."""
+GATHER = 0.02
+"""Seconds between two turns: what comes meanwhile is written down in one transaction."""
 CALM = 5.0
 """Seconds without an event after which the looks become rarer."""
 EVERYWHERE = 60.0
@@ -78,7 +81,7 @@ class Controller:
         self._versions: dict[str, Version] = {}
         self._wishes = -1
         self._last_event = self._needed = monotonic()
-        self._looked = self._looked_everywhere = 0.0
+        self._looked = self._looked_everywhere = self._turned = 0.0
         self._trouble = ""
         self._rest = 0.0
         self._ending = False
@@ -202,7 +205,7 @@ class Controller:
             else:
                 self._inbox.append(event)
                 if isinstance(event, Started) and event.warnings:
-                    lines = [LogLine(time=time(), text=text, engine=True) for text in event.warnings]
+                    lines = [LogLine(time=time.time(), text=text, engine=True) for text in event.warnings]
                     self._log(event.attempt, tuple(lines))
         if not self._inbox:
             return
@@ -275,7 +278,9 @@ class Controller:
         if due:
             pause = min(pause, max(min(due) - moment, 0.0))
         self._wake.wait(max(pause, self._rest))
+        time.sleep(max(self._turned + GATHER - monotonic(), 0.0))
         self._wake.clear()
+        self._turned = monotonic()
 
     def _close(self) -> None:
         self._ending = True

@@ -7,7 +7,6 @@ from itertools import islice
 
 from jupyter_dvmount.pipelines.datums import enumerate_datums
 from jupyter_dvmount.pipelines.datums.scratch import Scratch
-from jupyter_dvmount.pipelines.datums.select import BATCH
 from jupyter_dvmount.pipelines.explain import nothing_because
 from jupyter_dvmount.pipelines.jobs import JobInput, history, work
 from jupyter_dvmount.pipelines.jobs.database import Database
@@ -17,6 +16,9 @@ from jupyter_dvmount.pipelines.jobs.specs import Version
 from jupyter_dvmount.pipelines.plans import salted_code
 from jupyter_dvmount.pipelines.secrets import SecretStore
 from jupyter_dvmount.store import AlreadyExists, Commit, CommitRef, NotFound, VersionStore
+
+BATCH = 10_000
+"""Datums that are written down in one transaction: with random ids each touches much of an index."""
 
 
 class Stopped(Exception):

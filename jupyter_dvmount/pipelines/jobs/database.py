@@ -20,6 +20,8 @@ from jupyter_dvmount.store import Conflict, Denied, Invalid, StoreError, Unavail
 from .schema import VERSION, about, metadata
 
 _BUSY_SECONDS = 30
+_CACHE_KIB = 16 << 10
+_LOG_PAGES = 8000  # of 4 KiB, after which the log is copied into the database
 _ID = 1  # of the only row of table about
 
 
@@ -182,6 +184,8 @@ def _configure(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> N
     connection.execute("PRAGMA journal_mode = WAL")
     # What a power failure takes is done again: outputs are in the store, which syncs.
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
 
 
 def _begin(connection: Connection) -> None:

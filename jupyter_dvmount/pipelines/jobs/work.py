@@ -20,6 +20,8 @@ from .history import JobRow, newest
 from .records import DatumInfo, DatumState
 from .schema import datums, jobs, now, results
 
+KEPT_JOBS = 20
+"""Jobs of a pipeline whose datums can be listed."""
 _PAGE = 500
 
 
@@ -108,6 +110,24 @@ class EarlierJobs(Results):
 def clear(connection: Connection, job: int) -> None:
     """Forget the datums of a job that begins anew."""
     connection.execute(delete(datums).where(datums.c.job == job))
+
+
+def prune(connection: Connection, pipeline: str) -> None:
+    """Forget the datums of a pipeline's old jobs; what they have succeeded in stays known.
+
+    Those of the newest success stay: the next output is made by its difference to that one.
+    """
+    over = select(jobs.c.num).where(jobs.c.pipeline == pipeline, jobs.c.finished.is_not(None))
+    old = connection.execute(over.order_by(jobs.c.num.desc()).offset(KEPT_JOBS)).scalars().all()
+    succeeded = (jobs.c.pipeline == pipeline) & (jobs.c.state == "success")
+    newest = connection.execute(select(func.max(jobs.c.num)).where(succeeded)).scalar_one()
+    connection.execute(delete(datums).where(datums.c.job.in_(set(old) - {newest})))
+
+
+def is_kept(connection: Connection, row: JobRow) -> bool:
+    """Whether the datums of a job have not been forgotten."""
+    query = select(datums.c.num).where(datums.c.job == row.num).limit(1)
+    return row.total == 0 or connection.execute(query).one_or_none() is not None
 
 
 def fill(

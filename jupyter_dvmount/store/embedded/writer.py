@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from jupyter_dvmount.store.base import Conflict, Invalid, NotFound, Progress
 from jupyter_dvmount.store.model import Commit
-from jupyter_dvmount.store.uri import check_path
+from jupyter_dvmount.store.uri import check_path, is_commit_id
 
 from .chunking import SMALL, Fill
 from .codec import Kind
@@ -44,6 +44,7 @@ class Writer:
         self._staging = Staging(load, root)
         self._depends: set[str] = set()
         self._made: Commit | None = None
+        self._origin: tuple[tuple[str, str], Reader] | None = None
 
     @property
     def commit(self) -> Commit:
@@ -91,7 +92,7 @@ class Writer:
     def copy(self, repo: str, ref: str, source: str, destination: str) -> None:
         """Make ``destination`` equal to ``source`` of a finished commit."""
         source, destination = check_path(source), check_path(destination)
-        origin = self._resolve(repo, ref)
+        origin = self._open_origin(repo, ref)
         found = origin.lookup(source)
         if found is None:
             raise NotFound(
@@ -104,6 +105,12 @@ class Writer:
         old, new = source.rstrip("/"), destination.rstrip("/")
         for path, item in Staging(self._load, origin.root).files_below(source):
             self._set_copy(check_path(new + path[len(old) :]), item)
+
+    def _open_origin(self, repo: str, ref: str) -> Reader:
+        """The commit to copy from; who copies many files from one commit looks it up once."""
+        if self._origin is None or self._origin[0] != (repo, ref) or not is_commit_id(ref):
+            self._origin = (repo, ref), self._resolve(repo, ref)
+        return self._origin[1]
 
     def write_tree(self) -> bytes | None:
         """Store the tree as it is now, durably; returns its root."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from jupyter_dvmount.pipelines.jobs import work
 from jupyter_dvmount.pipelines.kept import meta_repo, spec_repo
 from jupyter_dvmount.store import AlreadyExists, CommitRef, Conflict, Invalid, NotFound
 from tests.integration.pipelines.lab import Lab
@@ -219,6 +220,24 @@ def test_output_that_cannot_be_exported_fails_the_job_and_stays(lab: Lab, name: 
     assert job.state == "failure"
     assert job.reason.startswith("egress: ")
     assert lab.files(name) == {"/a": "ALPHA"}
+
+
+def test_old_jobs_forget_their_datums_and_going_back_to_their_output_is_still_right(
+    lab: Lab, name: str
+) -> None:
+    first = lab.put(f"{name}-in", a="0", old="old")
+    lab.create(name, UPPER, source(f"{name}-in"))
+    lab.wait(name)
+    commits = [lab.put(f"{name}-in", a="1", old=None)]
+    commits += [lab.put(f"{name}-in", a=str(number)) for number in range(2, work.KEPT_JOBS + 2)]
+    for commit in commits:
+        lab.wait(name, commit)
+    lab.until(lambda: [*lab.pipelines.datums(name, first)] == [])
+    assert [each.state for each in lab.pipelines.datums(name, commits[-1])] == ["success"]
+    lab.store.create_branch(name, "master", head=first)
+    job = lab.wait(name, lab.put(f"{name}-in", a="0"))
+    assert job.datums.skipped == 1
+    assert lab.files(name) == {"/a": "0"}
 
 
 # failures
