@@ -78,14 +78,17 @@ class AdvisoryLease:
 
     def take(self) -> bool:
         """Take it if nobody has it, at once."""
-        connection = self._database.engine.connect()
-        query = text("SELECT pg_try_advisory_lock(:key)")
-        if not connection.execute(query, {"key": self._key}).scalar_one():
+        self.release()
+        with self._database.translated("cannot take the lease of"):
+            connection = self._database.engine.connect()
+            query = text("SELECT pg_try_advisory_lock(:key)")
+            taken: bool = connection.execute(query, {"key": self._key}).scalar_one()
+            connection.commit()
+        if taken:
+            self._connection = connection
+        else:
             connection.close()
-            return False
-        connection.commit()
-        self._connection = connection
-        return True
+        return taken
 
     def is_valid(self) -> bool:
         """Whether it is still held."""

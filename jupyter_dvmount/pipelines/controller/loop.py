@@ -29,6 +29,7 @@ from jupyter_dvmount.store import StoreError, VersionStore
 from .active import Active, Tools
 from .cron import Clocks
 from .following import Follower
+from .lease import Lease
 
 log = logging.getLogger("jupyter_dvmount.pipelines")
 
@@ -57,14 +58,17 @@ class Controller:
         Settings: where the state is, and what runs datums.
     store, database
         The data, and the jobs.
-    epoch
-        Of the lease.
+    lease, epoch
+        What makes it the only one.
     """
 
-    def __init__(self, config: Config, store: VersionStore, database: Database, epoch: int) -> None:
+    def __init__(
+        self, config: Config, store: VersionStore, database: Database, *, lease: Lease, epoch: int
+    ) -> None:
         self._config = config
         self._store = store
         self._database = database
+        self._lease = lease
         self._epoch = epoch
         self._secrets = SecretStore(config.state / "secrets")
         self._logs = LogStore(config.state / "logs")
@@ -113,6 +117,8 @@ class Controller:
 
     def _turn(self) -> bool:
         """Do what is due; whether nothing is left to do now."""
+        if self._trouble:
+            self._renew()
         self._take_events()
         moment = monotonic()
         is_new = False
@@ -140,6 +146,7 @@ class Controller:
         is_new = self._clocks.tick(self._versions, now()) or is_new
         self._looked = moment
         if everywhere:
+            self._renew()
             self._looked_everywhere = moment
         if is_new:
             self._last_event = moment
@@ -169,6 +176,11 @@ class Controller:
             wake=self._wake.set,
             executor=self._open_executor,
         )
+
+    def _renew(self) -> None:
+        """Take the lease again if it was lost with a connection, unless somebody else has it by now."""
+        if not self._lease.is_valid() and not self._lease.take():
+            raise Superseded("another controller has taken over", fix="let it work")
 
     # datums
 

@@ -53,7 +53,7 @@ def run_controller(config: Config, store: VersionStore, *, once: bool = False) -
             )
         with ExitStack() as stack:
             stack.callback(lease.release)
-            controller = Controller(config, store, database, database.begin_epoch())
+            controller = Controller(config, store, database, lease=lease, epoch=database.begin_epoch())
 
             def end(_number: int, _frame: FrameType | None) -> None:
                 controller.end()

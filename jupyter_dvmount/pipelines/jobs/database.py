@@ -48,7 +48,7 @@ class Database:
     def __init__(self, url: str, store: str) -> None:
         self.url = make_url(url).render_as_string()
         self._engine = _engine(url)
-        with self._translated("cannot open"):
+        with self.translated("cannot open"):
             self._prepare(store)
 
     @property
@@ -65,7 +65,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection with a consistent view, for reading."""
-        with self._translated("cannot read"), self._engine.connect() as connection:
+        with self.translated("cannot read"), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -82,7 +82,7 @@ class Database:
         Superseded
             If another controller has taken over.
         """
-        with self._translated("cannot write"), self._engine.connect() as connection:
+        with self.translated("cannot write"), self._engine.connect() as connection:
             connection.execution_options(writing=True)
             with connection.begin():
                 if epoch is not None:
@@ -132,7 +132,8 @@ class Database:
             )
 
     @contextmanager
-    def _translated(self, doing: str) -> Iterator[None]:
+    def translated(self, doing: str) -> Iterator[None]:
+        """Turn an error of the database in the block into one that people can read."""
         try:
             yield
         except IntegrityError as error:
