@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
 from jupyter_dvmount.store.base import AlreadyExists, Conflict, Invalid
 from jupyter_dvmount.store.model import ChangeAction, Trigger
@@ -26,6 +26,13 @@ _CHAIN = text(
     " SELECT num FROM chain"
 )
 _ENDLESS = 1 << 40
+_NEW = insert(branches)
+_CHANGE = update(branches).where(branches.c.repo == bindparam("of"), branches.c.name == bindparam("named"))
+_TRIGGERED = (
+    select(branches)
+    .where(branches.c.repo == bindparam("repo"), branches.c.trigger.is_not(None))
+    .order_by(branches.c.name)
+)
 
 
 def create_branch(
@@ -92,10 +99,9 @@ def write(connection: Connection, repo: AnyRow, name: str, **columns: str | None
     if held is None or "head" in columns:
         values["moved"] = now()
     if held is None:
-        connection.execute(insert(branches).values(repo=repo.num, name=name, **values))
+        connection.execute(_NEW, {"repo": repo.num, "name": name, **values})
     elif values:
-        here = (branches.c.repo == repo.num) & (branches.c.name == name)
-        connection.execute(update(branches).where(here).values(**values))
+        connection.execute(_CHANGE, {"of": repo.num, "named": name, **values})
     head = columns.get("head", None if held is None else held.head)
     action: ChangeAction = "created" if held is None else "updated"
     feed.tell(connection, "branch", action, repo.name, branch=name, commit=head or "")
@@ -121,9 +127,8 @@ def _trigger_column(
 
 def _watching(connection: Connection, repo: AnyRow) -> dict[str, list[tuple[AnyRow, Held]]]:
     """The branches of a repo that have a trigger, by the name of the branch that it watches."""
-    query = select(branches).where(branches.c.repo == repo.num, branches.c.trigger.is_not(None))
     found: dict[str, list[tuple[AnyRow, Held]]] = defaultdict(list)
-    for row in connection.execute(query.order_by(branches.c.name)):
+    for row in connection.execute(_TRIGGERED, {"repo": repo.num}):
         held = triggers.decode(row.trigger)
         found[held.trigger.branch].append((row, held))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, text, update
 
 from jupyter_dvmount.store.base import AlreadyExists, CommitFinished, Conflict, Invalid, NotFound
 from jupyter_dvmount.store.model import Commit, CommitRef
@@ -18,10 +18,6 @@ from .schema import branches, commits, now
 from .triggers import Growth
 
 _NEW_COMMIT = insert(commits).returning(commits)
-_NEW_BRANCH = insert(branches)
-_MOVE_BRANCH = update(branches).where(
-    branches.c.repo == bindparam("of"), branches.c.name == bindparam("named")
-)
 _CHAIN = text(
     "WITH RECURSIVE chain(id, depth) AS (SELECT id, 0 FROM commits WHERE repo = :repo AND id = :id"
     " UNION ALL SELECT commits.parent, depth + 1 FROM chain"
