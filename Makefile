@@ -24,11 +24,12 @@ AT_DEMO := DVMOUNT_STORE=$$(python -c 'from pathlib import Path; print(Path("$(D
   DVMOUNT_STATE="$$PWD/$(DEMO)/state" DVMOUNT_ROOT="$$PWD/$(DEMO)/dvmount"
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint test-python test-typescript test-ui bench clean toolchain
+.PHONY: help lab test lint test-s3 test-python test-typescript test-ui bench clean toolchain
 
 help:
 	@echo "make lab    build and open JupyterLab on the demo notebook, with sample data in $(DEMO)/"
 	@echo "make test   all checks: Python, TypeScript, browser"
+	@echo "make test-s3  the tests of stores on S3 against Ceph's radosgw, which it installs"
 	@echo "make bench  measure against restic, borg, dvc, rclone and cp and fill in the tables; SCALE=0.02 only tries it"
 	@echo "make clean  remove everything that these commands made"
 
@@ -72,6 +73,12 @@ lint: $(VENV)/.test
 	ruff format --check .
 	mypy
 	lint-imports
+
+# The suite of stores on S3 against Ceph's gateway instead of moto. Not part of `make test`: it takes 300 MB of packages.
+test-s3: $(VENV)/.test
+	@tools/require radosgw=radosgw ceph-mon=ceph-mon ceph-osd=ceph-osd ceph-mgr=ceph-mgr
+	tests/services/radosgw python -m pytest tests/integration/store/test_store_blobs.py \
+	  tests/integration/store/test_s3_blobs.py tests/integration/store/test_s3_store.py
 
 test-typescript: $(VENV)/.test
 	cd labextension && jlpm install --immutable && jlpm lint:check && jlpm test

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from .config import Config
 from .mounting.model import Check, CheckStatus
 from .mounting.support import check as check_mounting
-from .store import NotFound, StoreError, VersionStore, open_store
+from .store import NoStore, StoreError, VersionStore, open_store
 
 log = logging.getLogger("jupyter_dvmount")
 
@@ -95,7 +95,7 @@ def _check_store(config: Config, store: VersionStore | None) -> _Finding:
             return _describe(store)
         with open_store(config.store, create=False) as opened:
             return _describe(opened)
-    except NotFound:
+    except NoStore:
         return _check_absent(config)
     except StoreError as error:
         public = without_secrets(config.store)
@@ -107,6 +107,8 @@ def _describe(store: VersionStore) -> _Finding:
     directory = _directory(store.url)
     kind = _file_system(directory) if directory else ""
     detail = f"{store.engine}, {store.url}" + (f" on {kind}" if kind else "")
+    if directory is None:
+        detail += f", {store.cached() / (1 << 20):.0f} MiB of it in the local cache"
     if kind in _NETWORK:
         return _Finding(
             "limited",
@@ -120,9 +122,7 @@ def _check_absent(config: Config) -> _Finding:
     """A store that is not there is made when it is first used, if that is possible."""
     url = without_secrets(config.store)
     directory = _directory(config.store)
-    if directory is None:
-        return _Finding("missing", f"no store at {url}", "set DVMOUNT_STORE to the URL of a store")
-    if not _is_writable(directory):
+    if directory is not None and not _is_writable(directory):
         return _Finding(
             "missing",
             f"there is no store at {url}, and {_existing(directory)} is no directory that can be written to",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jupyter_dvmount.config import Config, load_config
-from jupyter_dvmount.store import NotFound, VersionStore, open_store
+from jupyter_dvmount.store import NoStore, NotFound, VersionStore, open_store
 
 if TYPE_CHECKING:
     from jupyter_dvmount.mounting.manager import MountManager
@@ -43,7 +43,7 @@ class Session:
         if self._open is None:
             try:
                 self._open = open_store(self.config.store, create=create)
-            except NotFound as error:
+            except NoStore as error:
                 fix = "'dvmount create repo NAME' makes it, or name another with --store"
                 raise NotFound(error.message, fix=fix) from error
         return self._open

@@ -72,6 +72,10 @@ class NotFound(StoreError):
     code = "not_found"
 
 
+class NoStore(NotFound):
+    """Nothing is at a URL where a store could be made."""
+
+
 class AlreadyExists(StoreError):
     """A name that is taken."""
 
@@ -421,6 +425,9 @@ class VersionStore(Protocol):
     def usage(self) -> Usage:
         """What the store holds, and what that costs."""
 
+    def cached(self) -> int:
+        """Bytes on the local disk that are copies of what is elsewhere, and may be deleted at any time."""
+
     def gc(self, *, grace: float = 3600.0, progress: Progress | None = None) -> Collected:
         """Find chunks that no commit needs, and remove those found ``grace`` seconds ago or earlier.
 
@@ -443,7 +450,7 @@ def open_store(url: str, *, create: bool = True) -> VersionStore:
     Parameters
     ----------
     url
-        ``file:///path`` for the embedded engine.
+        ``file:///path`` or ``s3://bucket/prefix`` for the embedded engine.
     create
         Make an embedded store that does not exist yet.
 
@@ -451,8 +458,10 @@ def open_store(url: str, *, create: bool = True) -> VersionStore:
     ------
     Invalid
         If no engine serves the scheme.
-    NotFound
+    NoStore
         If it does not exist and ``create`` is false.
+    NotFound
+        If what should hold it, such as a bucket, does not exist.
     Unavailable, Denied
         If it cannot be opened or is of a newer format.
 

@@ -35,6 +35,10 @@ class LocalCopies(NamedTuple):
     blocks: DiskCache
     nodes: DiskCache
 
+    def size(self) -> int:
+        """Bytes that are kept."""
+        return self.blocks.size() + self.nodes.size()
+
 
 def local_copies(store_id: str) -> LocalCopies:
     """The caches of a store, in the user's cache directory.

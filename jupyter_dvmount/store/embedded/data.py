@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .blobs import Blobs, LocalBlobs
 from .blobs.s3.address import Address
-from .diskcache import DiskCache
+from .copies import LocalCopies, local_copies, staging_directory
 from .layout import open_layout, remove_rubbish
 from .place import Directory
 
@@ -21,13 +21,13 @@ class Data(NamedTuple):
         The store's id.
     blobs
         The bytes.
-    nodes
-        Where nodes of trees are kept on the local disk; None if all data are there.
+    copies
+        What is kept on the local disk; None if all data are there.
     """
 
     id: str
     blobs: Blobs
-    nodes: DiskCache | None = None
+    copies: LocalCopies | None = None
 
 
 def open_data(where: Directory | Address, make_catalog: Callable[[str], str] | None) -> Data:
@@ -57,7 +57,6 @@ def _open_far(address: Address, make_catalog: Callable[[str], str] | None) -> Da
     from .blobs.cache import CachedBlobs
     from .blobs.s3.blobs import S3Blobs  # boto3 takes 0.2 s to load
     from .blobs.s3.opening import open_bucket
-    from .copies import local_copies, staging_directory
 
     blobs = S3Blobs(address, staging_directory())
     try:
@@ -67,4 +66,4 @@ def _open_far(address: Address, make_catalog: Callable[[str], str] | None) -> Da
     except BaseException:
         blobs.close()
         raise
-    return Data(id_, CachedBlobs(blobs, copies.blocks), copies.nodes)
+    return Data(id_, CachedBlobs(blobs, copies.blocks), copies)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from jupyter_dvmount.store.base import Denied, Invalid, NotFound
+from jupyter_dvmount.store.base import Denied, Invalid, NoStore
 
 from .failures import disk_errors
 from .filesystems import sync_directory
@@ -57,14 +57,14 @@ def open_layout(root: Path, make_catalog: MakeCatalog | None) -> Layout:
 
     Raises
     ------
-    NotFound, Denied, Unavailable, Invalid, Corrupt
+    NoStore, Denied, Unavailable, Invalid, Corrupt
         If there is none and none may be made, it cannot be written, is of a newer format or no store.
     """
     with disk_errors(f"cannot open the store {root}"):
         marker = _read_marker(root)
         if marker is None:
             if make_catalog is None:
-                raise NotFound(f"no store at {root}", fix="put a file to make one, or name another store")
+                raise NoStore(f"no store at {root}", fix="put a file to make one, or name another store")
             marker = _make(root, make_catalog)
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
         raise Denied(

@@ -103,7 +103,8 @@ class EmbeddedStore:
         self._catalog = catalog
         self._blobs = data.blobs
         self._chunks = ChunkSource(self._catalog, self._blobs, chunk_cache)
-        self._nodes = NodeSource(self._chunks, node_cache, data.nodes)
+        self._nodes = NodeSource(self._chunks, node_cache, data.copies.nodes if data.copies else None)
+        self._copies = data.copies
         self._journal = Journal(self._catalog, self._blobs)
         self._parts = Parts(self._blobs, self._catalog, self._journal, self._chunks, self._nodes)
 
@@ -339,6 +340,10 @@ class EmbeddedStore:
     def gc(self, *, grace: float = 3600.0, progress: Progress | None = None) -> Collected:
         """Find chunks that no commit needs, and remove those found long enough ago."""
         return collect(self._parts, grace=grace, progress=progress)
+
+    def cached(self) -> int:
+        """Bytes of local copies."""
+        return self._copies.size() if self._copies is not None else 0
 
     def close(self) -> None:
         """Release files and connections."""

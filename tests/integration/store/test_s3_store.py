@@ -16,6 +16,9 @@ from typing import BinaryIO
 
 import pytest
 
+from jupyter_dvmount.config import Config
+from jupyter_dvmount.doctor import diagnose
+from jupyter_dvmount.mounting.model import Check
 from jupyter_dvmount.store import Corrupt, Unavailable, VersionStore, open_store
 from jupyter_dvmount.store.embedded import pack
 from jupyter_dvmount.store.embedded.rebuild import rebuild_embedded
@@ -321,3 +324,19 @@ def test_no_secret_is_printed_by_a_command_with_debug(filled, url, tmp_path):
 def test_the_proxy_forwards_faithfully(s3, bucket, proxy: Proxy):
     s3.client().put_object(Bucket=bucket, Key="a", Body=LARGE)
     assert S3Server(proxy.endpoint, 0).client().get_object(Bucket=bucket, Key="a")["Body"].read() == LARGE
+
+
+def test_the_doctor_names_the_bucket_and_what_the_cache_holds(url, bucket, filled, tmp_path):
+    def row() -> Check:
+        return diagnose(Config(store=url, state=tmp_path / "state", root=tmp_path / "root"))[0]
+
+    filled().read("images", "master").open("/large").read()
+    assert row().status == "ok"
+    assert f"s3://{bucket}/store" in row().detail
+    assert "MiB of it in the local cache" in row().detail
+    url = url.replace("/store", "/other")
+    assert row().status == "ok"
+    assert "is made when it is first used" in row().detail
+    url = url.replace(bucket, "no-such-bucket")
+    assert row().status == "missing"
+    assert "aws s3 mb s3://no-such-bucket" in row().fix

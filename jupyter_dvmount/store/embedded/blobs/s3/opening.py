@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
-from jupyter_dvmount.store.base import Invalid, NotFound
+from jupyter_dvmount.store.base import Invalid, NoStore
 from jupyter_dvmount.store.embedded.blobs.base import MissingBlob
 from jupyter_dvmount.store.embedded.marker import MARKER, decode_marker, encode_marker
 
@@ -27,7 +27,7 @@ def open_bucket(blobs: S3Blobs, make_catalog: Callable[[str], str] | None) -> st
 
     Raises
     ------
-    NotFound, Denied, Unavailable, Invalid, Corrupt
+    NoStore, NotFound, Denied, Unavailable, Invalid, Corrupt
         If there is none and none may be made, it cannot be reached, is of a newer format or no store.
     """
     place = str(blobs.address)
@@ -35,7 +35,7 @@ def open_bucket(blobs: S3Blobs, make_catalog: Callable[[str], str] | None) -> st
         data = blobs.load(MARKER)
     except MissingBlob as error:
         if make_catalog is None:
-            raise NotFound(
+            raise NoStore(
                 f"no store at {place}", fix="put a file to make one, or name another store"
             ) from error
         _refuse_strangers(blobs)
