@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    event,
 )
 
 REVISIONS = ("0001", "0002")
@@ -125,10 +127,15 @@ chunks = Table(
     sqlite_with_rowid=False,
 )
 
-_is_condemned = chunks.c.condemned.is_not(None)
-Index(
-    "chunks_condemned", chunks.c.condemned, sqlite_where=_is_condemned, postgresql_where=_is_condemned
-)  # almost always empty
+# Almost always empty. An index that names PostgreSQL would load its dialect at every start.
+Index("chunks_condemned", chunks.c.condemned, sqlite_where=chunks.c.condemned.is_not(None)).ddl_if("sqlite")
+event.listen(
+    chunks,
+    "after_create",
+    DDL(  # type: ignore[no-untyped-call]
+        "CREATE INDEX chunks_condemned ON chunks (condemned) WHERE condemned IS NOT NULL"
+    ).execute_if(dialect="postgresql"),
+)
 
 writers = Table(
     "writers",
