@@ -26,6 +26,7 @@ from jupyter_dvmount.pipelines.sandbox.plan import FailureClass, Outcome, State
 from jupyter_dvmount.pipelines.sandbox.processes import end_marked
 from jupyter_dvmount.pipelines.sandbox.wire import Receiver, send
 from jupyter_dvmount.pipelines.secrets import SecretStore
+from jupyter_dvmount.store import Unavailable
 
 from .base import Full
 
@@ -68,14 +69,14 @@ class LocalExecutor:
         if not self.room:
             raise Full("the executor's queue is full", fix="submit again when an attempt has finished")
         with self._changed:
+            if self._closed:
+                raise Unavailable("the executor has been closed", fix="open another one")
             self._waiting.append(order)
             self._changed.notify()
 
     def cancel(self, attempt: str) -> None:
         """End an attempt, or do not begin it."""
-        for agent in self._agents:
-            agent.cancel(attempt)
-        with self._changed:
+        with self._changed:  # an attempt is in the queue or with an agent, and `take` moves it at once
             held = [order for order in self._waiting if attempt in _ids(order.batch)]
             for order in held:
                 self._waiting.remove(order)
@@ -84,6 +85,8 @@ class LocalExecutor:
                     self._waiting.append(Run(replace(order.batch, attempts=rest), order.secrets))
         if held:
             self.finish(attempt, "cancelled", "cancelled")
+        for agent in self._agents:
+            agent.cancel(attempt)
 
     def events(self, timeout: float | None = None) -> list[Event]:
         """What has happened since the last call."""
@@ -105,11 +108,15 @@ class LocalExecutor:
         for agent in self._agents:
             agent.join(_END_PATIENCE)
 
-    def take(self) -> Run | None:
-        """The next batch for an agent, once there is one; None when the executor is closed."""
+    def take(self, taken: set[str]) -> Run | None:
+        """The next batch, once there is one, its attempts added to ``taken``; None after `close`."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._waiting)
-            return None if self._closed else self._waiting.popleft()
+            if self._closed:
+                return None
+            order = self._waiting.popleft()
+            taken |= _ids(order.batch)
+            return order
 
     def tell(self, event: Event) -> None:
         """Pass an agent's event on."""
@@ -142,6 +149,7 @@ class _Agent(threading.Thread):
         self._connection: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._open: set[str] = set()
+        self._cancelled: set[str] = set()
 
     @property
     def is_busy(self) -> bool:
@@ -150,18 +158,16 @@ class _Agent(threading.Thread):
 
     def run(self) -> None:
         """Run batches until the executor is closed."""
-        while (order := self._executor.take()) is not None:
-            self._open = _ids(order.batch)
-            try:
-                self._serve(order)
-            except OSError as error:
-                self._lost(f"the agent could not be reached: {error.strerror or error}")
+        while (order := self._executor.take(self._open)) is not None:
+            self._run_batch(order)
         self._discard()
 
     def cancel(self, attempt: str) -> None:
         """Pass it on, if it is one of this agent's."""
         with self._lock, suppress(OSError):
-            if attempt in self._open and self._connection is not None:
+            if attempt in self._open and self._connection is None:
+                self._cancelled.add(attempt)  # passed on when the process is there
+            elif attempt in self._open and self._connection is not None:
                 send(self._connection, Cancel(attempt))
 
     def end(self) -> None:
@@ -170,10 +176,19 @@ class _Agent(threading.Thread):
             if self._connection is not None:
                 self._connection.shutdown(socket.SHUT_RDWR)
 
+    def _run_batch(self, order: Run) -> None:
+        try:
+            self._serve(order)
+        except OSError as error:
+            self._lost(f"the agent could not be reached: {error.strerror or error}")
+
     def _serve(self, order: Run) -> None:
         connection = self._connect()
         receiver: Receiver[Event] = Receiver(connection, Event)
         with self._lock:
+            for attempt in self._cancelled:
+                send(connection, Cancel(attempt))
+            self._cancelled.clear()
             send(connection, order)
         while self._open:
             received = receiver.receive()
@@ -187,11 +202,12 @@ class _Agent(threading.Thread):
 
     def _lost(self, reason: str) -> None:
         """Nothing of what it ran is left, and everything of that has failed."""
-        lost, self._open = self._open, set()
         self._discard()
-        for attempt in lost:
+        for attempt in sorted(self._open):
             end_marked(attempt)
             self._executor.finish(attempt, "failed", reason)
+        self._open.clear()
+        self._cancelled.clear()
         _remove(self._scratch)
 
     def _connect(self) -> socket.socket:

@@ -187,25 +187,21 @@ def test_links_in_an_input_without_contents_move_the_contents(engine: Engine) ->
     assert engine.files(finished) == {"/moved": "content of a\n"}
 
 
-@pytest.mark.parametrize(
-    ("script", "message"),
-    [
-        ("mkfifo $PFS_OUT/pipe", "/pfs/out/pipe is a named pipe"),
-        ("ln -s /etc/passwd $PFS_OUT/link", "/pfs/out/link is a link to /etc/passwd"),
-        ("ln -s nowhere $PFS_OUT/link", "which is in no input"),
-        ("ln -s link $PFS_OUT/link", "leads to itself"),
-        ("mkdir $PFS_OUT/d; ln -s .. $PFS_OUT/d/up", "directory that it is in"),
-        ("ln -s ../../../../etc/passwd $PFS_OUT/link", "which is in no input"),
-        ("ln -s ../other/x $PFS_OUT/link", "which is in no input"),
-    ],
-)
-def test_output_that_cannot_be_stored_is_the_users_error_and_named(
-    engine: Engine, script: str, message: str
-) -> None:
-    finished = engine.sh(script, engine.input("/a.txt"))
-    assert (finished.outcome.state, finished.outcome.failure) == ("failed", "user")
-    assert message in finished.outcome.reason
-    assert finished.output is None
+def test_output_that_cannot_be_stored_is_the_users_error_and_named(engine: Engine) -> None:
+    messages = {
+        "mkfifo $PFS_OUT/pipe": "/pfs/out/pipe is a named pipe",
+        "ln -s /etc/passwd $PFS_OUT/link": "/pfs/out/link is a link to /etc/passwd",
+        "ln -s nowhere $PFS_OUT/link": "which is in no input",
+        "ln -s link $PFS_OUT/link": "leads to itself",
+        "mkdir $PFS_OUT/d; ln -s .. $PFS_OUT/d/up": "directory that it is in",
+        "ln -s ../../../../etc/passwd $PFS_OUT/link": "which is in no input",
+        "ln -s ../other/x $PFS_OUT/link": "which is in no input",
+    }
+    for script, message in messages.items():
+        finished = engine.sh(script, engine.input("/a.txt"))
+        assert (finished.outcome.state, finished.outcome.failure) == ("failed", "user")
+        assert message in finished.outcome.reason
+        assert finished.output is None
 
 
 def test_a_socket_is_refused(engine: Engine) -> None:
@@ -325,6 +321,16 @@ def test_attempts_can_be_cancelled_waiting_or_running(engine: Engine) -> None:
     outcomes = engine.wait(first, second, third, fourth, seconds=10)
     assert [each.outcome.state for each in outcomes] == ["cancelled"] * 4
     assert engine.sh("true").outcome.state == "success"
+
+
+def test_an_attempt_can_be_cancelled_at_once(engine: Engine) -> None:
+    for pause in (0.0, 0.001, 0.02, 0.3):  # before, while and after the first agent starts
+        attempt = engine.attempt()
+        engine.executor.submit(engine.batch(Plan(cmd=("sleep", "600"), grace=0.0), attempt))
+        time.sleep(pause)
+        engine.executor.cancel(attempt.id)
+        (finished,) = engine.wait(attempt, seconds=10)
+        assert finished.outcome.state == "cancelled"
 
 
 # what dies
