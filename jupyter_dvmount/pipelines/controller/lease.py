@@ -16,6 +16,8 @@ from jupyter_dvmount.store import Unavailable
 
 PATIENCE = 1.0
 """Seconds in which another process that only looks lets go of the lease."""
+START = 10.0
+"""Seconds in which a controller that was started says that it has the lease."""
 _STEP = 0.05
 
 
@@ -28,16 +30,34 @@ class Lease(Protocol):
     def is_valid(self) -> bool:
         """Whether it is still held: a connection to a database may have been lost."""
 
+    def sign(self) -> None:
+        """Let others know whose it is."""
+
     def release(self) -> None:
         """Give it back; idempotent."""
 
 
 class FileLease:
-    """A lock on a file beside the database, of this machine."""
+    """A lock on a file beside the database, of this machine.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path
+        The file.
+    descriptor
+        The open and locked file, from a process that has taken the lease for this one.
+    """
+
+    def __init__(self, path: Path, descriptor: int | None = None) -> None:
         self._path = path
-        self._descriptor: int | None = None
+        self._descriptor = descriptor
+        if descriptor is not None:
+            os.set_inheritable(descriptor, False)  # else it would last as long as what the controller starts
+
+    @property
+    def descriptor(self) -> int | None:
+        """The open and locked file, which a child process can be given."""
+        return self._descriptor
 
     def take(self) -> bool:
         """Take it if nobody has it, at once."""
@@ -53,9 +73,13 @@ class FileLease:
             os.close(descriptor)
             return False
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
         self._descriptor = descriptor
         return True
+
+    def sign(self) -> None:
+        """Write down which process has it."""
+        if self._descriptor is not None:
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def is_valid(self) -> bool:
         """Whether it is still held."""
@@ -101,6 +125,9 @@ class AdvisoryLease:
             return False
         return True
 
+    def sign(self) -> None:
+        """Nothing to do: the server knows."""
+
     def release(self) -> None:
         """Give it back."""
         if self._connection is not None:
@@ -109,10 +136,10 @@ class AdvisoryLease:
             self._connection = None
 
 
-def lease_of(database: Database) -> Lease:
-    """The lease on a database; not taken yet."""
+def lease_of(database: Database, descriptor: int | None = None) -> FileLease | AdvisoryLease:
+    """The lease on a database; not taken yet, or taken for this process with a ``descriptor``."""
     path = database.path
-    return AdvisoryLease(database) if path is None else FileLease(path.with_suffix(".lock"))
+    return AdvisoryLease(database) if path is None else FileLease(path.with_suffix(".lock"), descriptor)
 
 
 def take(lease: Lease, patience: float = PATIENCE) -> bool:
@@ -125,13 +152,18 @@ def take(lease: Lease, patience: float = PATIENCE) -> bool:
     return True
 
 
-def holder(database: Database) -> int | None:
+def holder(database: Database, patience: float = START) -> int | None:
     """Process id of the controller that works on this database on this machine; None if none does."""
     path = database.path
-    if path is None or not is_held(database):
-        return None
-    text = path.with_suffix(".lock").read_text()
-    return int(text) if text.isdigit() else None
+    deadline = time.monotonic() + patience
+    while path is not None and is_held(database):
+        text = path.with_suffix(".lock").read_text()
+        if text.endswith("\n"):
+            return int(text)
+        if time.monotonic() > deadline:
+            break
+        time.sleep(_STEP)  # it is being started
+    return None
 
 
 def is_held(database: Database) -> bool:

@@ -16,7 +16,7 @@ from jupyter_dvmount.config import Config, load_config
 from jupyter_dvmount.pipelines.jobs.database import Database, Superseded, open_database
 from jupyter_dvmount.store import Conflict, StoreError, Unavailable, VersionStore, open_store
 
-from .lease import holder, is_held, lease_of, take
+from .lease import FileLease, holder, is_held, lease_of, take
 from .loop import Controller
 
 log = logging.getLogger("jupyter_dvmount.pipelines")
@@ -30,13 +30,17 @@ _POLL = 0.05
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-def run_controller(config: Config, store: VersionStore, *, once: bool = False) -> None:
+def run_controller(
+    config: Config, store: VersionStore, *, once: bool = False, lease_descriptor: int | None = None
+) -> None:
     """Run the pipelines of a store in this process, until nobody needs it or it is told to end.
 
     Parameters
     ----------
     once
         Return when nothing is left to do.
+    lease_descriptor
+        The lease, taken by whoever has started this process for it.
 
     Raises
     ------
@@ -46,13 +50,14 @@ def run_controller(config: Config, store: VersionStore, *, once: bool = False) -
         If the database cannot be used.
     """
     with open_database(config, store) as database:
-        lease = lease_of(database)
-        if not take(lease):
+        lease = lease_of(database, lease_descriptor)
+        if lease_descriptor is None and not take(lease):
             raise Conflict(
                 "a controller is running already", fix=f"let it work; its log is {config.state / LOG}"
             )
         with ExitStack() as stack:
             stack.callback(lease.release)
+            lease.sign()
             controller = Controller(config, store, database, lease=lease, epoch=database.begin_epoch())
 
             def end(_number: int, _frame: FrameType | None) -> None:
@@ -75,8 +80,12 @@ def ensure_controller(config: Config, database: Database) -> bool:
     database
         Their database.
     """
-    if is_held(database):
+    lease = lease_of(database)
+    if not lease.take():
         return False
+    passed = lease.descriptor if isinstance(lease, FileLease) else None
+    if passed is None:
+        lease.release()  # its process has to take it with a connection of its own
     path = config.state / LOG
     if path.exists() and path.stat().st_size > LOG_SIZE:
         path.replace(path.with_suffix(".log.1"))
@@ -90,7 +99,8 @@ def ensure_controller(config: Config, database: Database) -> bool:
     with path.open("ab") as output:
         arguments = [sys.executable, "-m", "jupyter_dvmount.pipelines.controller", "--detach"]
         subprocess.run(
-            [*arguments, "--store", config.store],
+            [*arguments, "--store", config.store, *(["--lease", str(passed)] if passed is not None else [])],
+            pass_fds=[passed] if passed is not None else [],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -99,6 +109,7 @@ def ensure_controller(config: Config, database: Database) -> bool:
             start_new_session=True,
             check=False,
         )
+    lease.release()
     return True
 
 
@@ -132,13 +143,14 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--store", required=True, help="URL of the store")
     parser.add_argument("--detach", action="store_true", help="run in the background")
+    parser.add_argument("--lease", type=int, help="descriptor of the lease, taken for this process")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format=_FORMAT, stream=sys.stderr)
     config = load_config(store=options.store)
     log.info("controller %d of %s begins", os.getpid(), config.store)
     try:
         with open_store(config.store, create=False) as store:
-            run_controller(config, store)
+            run_controller(config, store, lease_descriptor=options.lease)
     except Superseded:
         log.info("another controller has taken over")
     except StoreError as error:

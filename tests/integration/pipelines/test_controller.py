@@ -94,7 +94,7 @@ def test_a_killed_controller_takes_what_it_ran_with_it_and_only_that_runs_again(
     lab.create("slow", script, source("in"), datum_set_spec={"number": 1})
     lab.start()
     lab.until(lambda: lab.newest("slow").datums.success == count - 1)
-    assert running(f"613.{os.getpid()}")
+    lab.until(lambda: running(f"613.{os.getpid()}"))
     lab.kill()
     lab.until(lambda: not running(f"613.{os.getpid()}"), seconds=5)
     (lab.root / "go").touch()
