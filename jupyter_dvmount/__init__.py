@@ -1,7 +1,8 @@
 """Versioned data as local paths in JupyterLab.
 
 ``import jupyter_dvmount as dvm`` gives what notebooks and scripts need: `open_store`, `mount`,
-`unmount`, `mounts`, `wandb`. Names are imported when they are first used, so that the import is fast.
+`unmount`, `mounts`, `pipeline`, `job`, `wandb`. Names are imported when they are first used, so that the
+import is fast.
 """
 
 from __future__ import annotations
@@ -12,10 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import wandb as wandb
-    from .notebook import load_ipython_extension, mount, mounts, open_store, unmount
+    from .notebook import job, load_ipython_extension, mount, mounts, open_store, pipeline, unmount
 
 __version__ = version("jupyter-dvmount")
-__all__ = ["__version__", "load_ipython_extension", "mount", "mounts", "open_store", "unmount"]
+__all__ = [
+    "__version__",
+    "job",
+    "load_ipython_extension",
+    "mount",
+    "mounts",
+    "open_store",
+    "pipeline",
+    "unmount",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache, wraps
 from pathlib import Path
 from shlex import split
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import ParamSpec, TypeVar
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .mounting.manager import MountManager
+    from .pipelines.jobs import Job
+    from .pipelines.service import Pipelines
+    from .pipelines.spec import PipelineSpec
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -150,6 +153,196 @@ def mounts() -> list[Mount]:
     """
     with _manager() as manager:
         return manager.list()
+
+
+@_short
+def pipeline(
+    name: str,
+    *,
+    input: str | Mapping[str, Any] | None = None,
+    cmd: Sequence[str] = (),
+    stdin: Sequence[str] = (),
+    **fields: Any,
+) -> PipelineHandle:
+    """A pipeline: one that is there, or with an ``input`` one to be made.
+
+    >>> dvm.pipeline("edges", input="images@master:/*.png", cmd=["python3", "/edges.py"]).create()
+
+    Parameters
+    ----------
+    name
+        The pipeline.
+    input
+        ``repo@branch:/glob``; several as ``{"name": "repo@branch:/glob", …}``, whose combinations are the
+        datums; or an input as in a spec.
+    cmd, stdin
+        What to run, and the lines of its standard input.
+    fields
+        Further fields of a spec, such as ``datum_tries=1``. Those of ``transform`` are given as
+        ``transform={"image": …}``.
+
+    Returns
+    -------
+    PipelineHandle
+        Nothing happens before one of its methods is called.
+
+    Raises
+    ------
+    StoreError
+        If that cannot be a spec.
+    """
+    if input is None:
+        return PipelineHandle(name)
+    from .pipelines.spec import parse_value
+
+    transform = {"cmd": [*cmd], "stdin": [*stdin], **fields.pop("transform", {})}
+    spec = {"pipeline": {"name": name}, "input": _input(input), "transform": transform, **fields}
+    return PipelineHandle(name, parse_value(spec).spec)
+
+
+@_short
+def job(name: str) -> JobHandle:
+    """A job, by ``pipeline@id``; the first digits of the id do.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    """
+    place = parse(name)
+    with _pipelines() as pipelines:
+        found = pipelines.job(place.repo, place.ref)
+    return JobHandle(found.pipeline, found.id)
+
+
+class PipelineHandle:
+    """A pipeline, from `pipeline`."""
+
+    def __init__(self, name: str, spec: PipelineSpec | None = None) -> None:
+        self.name = name
+        self.spec = spec
+
+    @_short
+    def create(self) -> PipelineHandle:
+        """Make it, and have it run on the data that is there and on each new commit."""
+        with _pipelines() as pipelines:
+            pipelines.create([self._spec()])
+        return self
+
+    @_short
+    def update(self, *, reprocess: bool = False) -> PipelineHandle:
+        """Change it to this spec, or make it; with ``reprocess`` every datum runs again."""
+        with _pipelines() as pipelines:
+            pipelines.update([self._spec()], reprocess=reprocess)
+        return self
+
+    @_short
+    def run(self) -> JobHandle:
+        """Make a job now."""
+        with _pipelines() as pipelines:
+            return JobHandle(self.name, pipelines.run(self.name))
+
+    @_short
+    def jobs(self) -> list[JobHandle]:
+        """Its jobs, newest first."""
+        with _pipelines() as pipelines:
+            return [JobHandle(each.pipeline, each.id) for each in pipelines.jobs(self.name)]
+
+    @_short
+    def delete(self) -> None:
+        """Remove it with its jobs and its output."""
+        with _pipelines() as pipelines:
+            pipelines.delete(self.name)
+
+    def __repr__(self) -> str:
+        return f"pipeline({self.name!r})"
+
+    def _spec(self) -> PipelineSpec:
+        if self.spec is None:
+            raise Invalid(
+                f"pipeline {self.name!r} is given by its name alone", fix="give its input and cmd, too"
+            )
+        return self.spec
+
+
+class JobHandle:
+    """A job, from `job` or `PipelineHandle`."""
+
+    def __init__(self, pipeline: str, id: str) -> None:
+        self.pipeline = pipeline
+        self.id = id
+
+    @property
+    def info(self) -> Job:
+        """All that is known of it, now."""
+        with _pipelines() as pipelines:
+            return pipelines.job(self.pipeline, self.id)
+
+    @property
+    def state(self) -> str:
+        """Its state, now."""
+        return self.info.state
+
+    @property
+    def run_url(self) -> str | None:
+        """The page of its run in the experiment tracker; None where there is none."""
+        tracking = self.info.tracking
+        return tracking.url or None if tracking is not None else None
+
+    @property
+    def output(self) -> str | None:
+        """Its output commit, as `mount` takes it; None until it is begun."""
+        commit = self.info.output_commit
+        return f"{commit.repo}@{commit.id}" if commit is not None else None
+
+    @_short
+    def wait(self, timeout: float | None = None) -> JobHandle:
+        """Block until it is over; `StoreError` after ``timeout`` seconds."""
+        with _pipelines() as pipelines:
+            pipelines.wait_job(self.pipeline, self.id, timeout=timeout)
+        return self
+
+    @_short
+    def logs(self) -> str:
+        """What its code has printed so far, datum by datum."""
+        with _pipelines() as pipelines:
+            lines = pipelines.log_lines(self.pipeline, self.id)
+            return "".join(f"{line.text}\n" for _, line in lines if not line.engine)
+
+    @_short
+    def stop(self) -> None:
+        """End it at once."""
+        with _pipelines() as pipelines:
+            pipelines.stop_job(self.pipeline, self.id)
+
+    def __repr__(self) -> str:
+        return f"job('{self.pipeline}@{self.id}')"
+
+
+def _input(given: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """An input as in a spec."""
+    if isinstance(given, str):
+        return {"pfs": _pfs(given)}
+    if not all(isinstance(each, str) for each in given.values()):
+        return given
+    parts = [{"pfs": {**_pfs(place), "name": name}} for name, place in given.items()]
+    return parts[0] if len(parts) == 1 else {"cross": parts}
+
+
+def _pfs(location: str) -> dict[str, str]:
+    place = parse(location)
+    project, _, repo = place.repo.rpartition("/")
+    where = {"repo": repo, "branch": place.ref or DEFAULT_BRANCH, "glob": place.path}
+    return {**where, "project": project} if project else where
+
+
+@contextmanager
+def _pipelines() -> Iterator[Pipelines]:
+    from .pipelines.service import Pipelines
+
+    config = load_config()
+    with open_url(config.store, create=False) as store, closing(Pipelines(config, store)) as pipelines:
+        yield pipelines
 
 
 @contextmanager

@@ -12,6 +12,8 @@ import pytest
 
 from jupyter_dvmount.config import load_config
 from jupyter_dvmount.mounting.manager import MountManager
+from jupyter_dvmount.pipelines.controller.process import stop_controller
+from jupyter_dvmount.pipelines.jobs.database import open_database
 from jupyter_dvmount.store import open_store
 from tests.integration.cli.command import COMMAND, Dvmount, Start
 from tests.integration.mounts.processes import processes_of, wait_for
@@ -29,6 +31,9 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     work.mkdir()
     monkeypatch.chdir(work)
     yield tmp_path
+    if (tmp_path / "state" / "pipelines").is_dir():
+        with open_store((tmp_path / "store").as_uri()) as store, open_database(load_config(), store) as jobs:
+            stop_controller(jobs)
     if (tmp_path / "state" / "run").is_dir():
         with open_store((tmp_path / "store").as_uri()) as store:
             monkeypatch.delenv("DVMOUNT_MODE", raising=False)
