@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import datums, mounts, paths, store
+from . import datums, jobs, mounts, paths, store
 from .results import Goal
 
-SUITES: dict[str, ModuleType] = {"store": store, "paths": paths, "mounts": mounts, "datums": datums}
+SUITES: dict[str, ModuleType] = {
+    "store": store,
+    "paths": paths,
+    "mounts": mounts,
+    "datums": datums,
+    "jobs": jobs,
+}
 
 
 def goals() -> list[Goal]:
