@@ -59,7 +59,7 @@ lab: $(VENV)/.lab
 $(VENV)/.test: pyproject.toml labextension/package.json labextension/yarn.lock | toolchain
 	@tools/require fusermount3=fuse3 chromium,chromium-browser,google-chrome=chromium fc-list=fontconfig \
 	  /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf=fonts-dejavu-core \
-	  /usr/share/doc/postgresql=postgresql bwrap=bubblewrap podman=podman runc,/usr/sbin/runc=runc catatonit=catatonit /usr/share/doc/busybox-static=busybox-static
+	  '/usr/lib/postgresql/*/bin/initdb=postgresql' bwrap=bubblewrap podman=podman runc,/usr/sbin/runc=runc catatonit=catatonit /usr/share/doc/busybox-static=busybox-static
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[test,demo]'
