@@ -13,6 +13,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     UniqueConstraint,
@@ -27,7 +28,12 @@ metadata = MetaData()
 Number = BigInteger().with_variant(Integer(), "sqlite")  # only an INTEGER is a row id there
 Text = String().with_variant(String(collation="C"), "postgresql")  # by bytes, as everywhere in the store
 
-alembic_version = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
+alembic_version = Table(  # as alembic makes it
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 store = Table(
     "store",

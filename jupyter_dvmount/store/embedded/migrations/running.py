@@ -19,7 +19,7 @@ from jupyter_dvmount.store.embedded.schema import HEAD, changes, journal
 _log = logging.getLogger("jupyter_dvmount.store")
 
 
-def upgrade(connection: Connection, revision: str, *, store_id: str) -> None:
+def upgrade(connection: Connection, revision: str | None, *, store_id: str) -> None:
     """Bring tables to the newest version, within the caller's transaction.
 
     Parameters
@@ -27,7 +27,7 @@ def upgrade(connection: Connection, revision: str, *, store_id: str) -> None:
     connection
         The transaction.
     revision
-        The version that the tables are of.
+        The version that the tables are of; None if there are none.
     store_id
         The store's id; the scripts find it in the options of their context.
     """
@@ -38,7 +38,8 @@ def upgrade(connection: Connection, revision: str, *, store_id: str) -> None:
 
     options = {"fn": steps, "script": directory, "store_id": store_id}
     context = MigrationContext.configure(connection, opts=options)
-    context.stamp(directory, revision)  # the first version did not note itself in a table
+    if revision is not None:
+        context.stamp(directory, revision)  # the first version did not note itself in a table
     with Operations.context(context):
         context.run_migrations()
     _tell_journal(connection)

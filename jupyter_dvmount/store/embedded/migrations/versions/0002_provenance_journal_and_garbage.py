@@ -18,12 +18,13 @@ def upgrade() -> None:
         "store", sa.Column("id", Text, primary_key=True), sa.Column("epoch", Number, nullable=False)
     )
     op.bulk_insert(store, [{"id": op.get_context().opts["store_id"], "epoch": 0}])
-    op.create_table(
+    projects = op.create_table(
         "projects",
         sa.Column("name", Text, primary_key=True),
         sa.Column("description", Text, nullable=False),
         sa.Column("created", Number, nullable=False),
     )
+    op.bulk_insert(projects, _projects_of_repos())
     op.add_column("branches", sa.Column("trigger", Text))
     op.create_index("commits_by_id", "commits", ["id"])
     op.create_index("commits_by_parent", "commits", ["repo", "parent"])
@@ -61,3 +62,13 @@ def upgrade() -> None:
         sa.Column("token", Text, primary_key=True),
         sa.Column("made", Number, nullable=False),
     )
+
+
+def _projects_of_repos() -> list[dict[str, object]]:
+    """A project is as old as its first repo, whose name begins with its own."""
+    created: dict[str, int] = {}
+    repos = op.get_bind().execute(sa.text("SELECT name, created FROM repos ORDER BY created"))
+    for name, when in repos:
+        project, slash, _ = name.rpartition("/")
+        created.setdefault(project if slash else "default", when)
+    return [{"name": name, "description": "", "created": when} for name, when in created.items()]
