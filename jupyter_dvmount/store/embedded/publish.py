@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 from sqlalchemy import Connection
@@ -12,6 +12,7 @@ from jupyter_dvmount.store.base import Conflict, NotFound
 from jupyter_dvmount.store.uri import check_branch, is_commit_id
 
 from . import history
+from .catalog import Overtaken
 from .epoch import current_epoch
 from .journal import Journal
 from .parts import Parts
@@ -108,7 +109,7 @@ class _Change:
             files, size = writer.usage()
             now_there = self._target
             change = self._journal.change("cannot commit", repo=self._repo.num)
-            with growth.measuring(), change as connection:
+            with suppress(Overtaken), growth.measuring(), change as connection:
                 now_there = self._look(connection)
                 if now_there == self._target:
                     self._session.register(connection)

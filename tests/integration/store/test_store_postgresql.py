@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,10 @@ from jupyter_dvmount.store import (
     open_store,
     rebuild_store,
 )
+from jupyter_dvmount.store.embedded import feed
+from jupyter_dvmount.store.embedded.catalog import Catalog
+from jupyter_dvmount.store.embedded.codec import Kind
+from jupyter_dvmount.store.embedded.pack import Place, SealedPack
 from tests.services.postgres import PostgresServer, need_postgres, running_postgres
 
 
@@ -224,3 +229,66 @@ def test_garbage_is_collected_and_one_at_a_time(store: VersionStore, url: str) -
         store.gc()
     assert store.gc(grace=0).removed > 0
     assert heads(url)
+
+
+def test_writers_of_two_repositories_do_not_wait_for_each_other(store: VersionStore, url: str) -> None:
+    with open_store(url) as other, ThreadPoolExecutor(2) as threads:
+
+        def write(repo: int | None) -> None:
+            with other._catalog.write(repo=repo):
+                pass
+
+        with store._catalog.write(repo=1):
+            write(2)
+            same, whole = threads.submit(write, 1), threads.submit(write, None)
+            time.sleep(0.3)
+            assert not same.done()
+            assert not whole.done()
+        same.result(timeout=10)
+        whole.result(timeout=10)
+
+
+def test_changes_are_numbered_in_the_order_in_which_they_become_visible(
+    store: VersionStore, url: str
+) -> None:
+    """Else one who asks for what is after the last number would miss what is committed later."""
+    with open_store(url) as other, ThreadPoolExecutor(1) as threads:
+
+        def tell_second() -> None:
+            with other._catalog.write(repo=2) as connection:
+                feed.tell(connection, "repo", "updated", "second")
+
+        last = store.changes()[-1].seq
+        with store._catalog.write(repo=1) as connection:
+            feed.tell(connection, "repo", "updated", "first")
+            second = threads.submit(tell_second)
+            time.sleep(0.3)
+            assert other.changes(last) == []
+        second.result(timeout=10)
+        assert [change.repo for change in other.changes(last)] == ["first", "second"]
+
+
+def test_a_statement_that_takes_long_on_a_server_that_lives_is_waited_for(
+    store: VersionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_dvmount.store.embedded.catalog.server._SILENCE", 0.2)
+    with store._catalog.read() as connection:
+        assert connection.exec_driver_sql("SELECT 7 FROM pg_sleep(1)").scalar_one() == 7
+
+
+def test_chunks_that_two_writers_enter_at_once_in_different_orders_are_no_deadlock(
+    store: VersionStore, url: str
+) -> None:
+    def packs(order: int) -> list[SealedPack]:
+        places = [Place(bytes([number]) * 32, number, 1, 1, 0) for number in range(200)][::order]
+        return [SealedPack(f"{order}-{n}", Kind.DATA, 9, places[n::2]) for n in range(2)]
+
+    with open_store(url) as other, ThreadPoolExecutor(2) as threads:
+
+        def enter(catalog: Catalog, order: int) -> None:
+            with catalog.write_packs("cannot enter packs") as connection:
+                catalog.insert_packs(connection, packs(order))
+
+        done = [threads.submit(enter, s._catalog, order) for s, order in ((store, 1), (other, -1))]
+        assert [one.result(timeout=20) for one in done] == [None, None]
+    assert len(store._catalog.known(bytes([number]) * 32 for number in range(200))) == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from time import monotonic, sleep
 from typing import Any
@@ -32,7 +32,7 @@ from jupyter_dvmount.store.embedded.schema import (
 
 from .base import MISSING, UPGRADED, Catalog, ChunkPlace
 from .feedlock import FEED_LOCK
-from .server import connect, is_lost, translate
+from .server import connect, is_lost, is_stale, translate
 
 _STORE, _FEED, _TASKS = 0, -1, -2  # numbers of locks; those of repositories are their own, from 1
 _LOOKUPS = 4  # connections for look-ups that a process has at most
@@ -151,7 +151,8 @@ class PostgresqlCatalog(Catalog):
                 yield
             finally:
                 self._alone = None
-                connection.invalidate()  # ends the lock, too
+                with suppress(DBAPIError):  # the lock has ended with the connection
+                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock({self._locks}, {number})")
 
     def find_chunk(self, hash_: bytes) -> ChunkPlace | None:
         """Where a chunk is."""
@@ -265,7 +266,7 @@ class PostgresqlCatalog(Catalog):
                     raise Unavailable(UPGRADED) if row else Corrupt("the catalog has no version", fix=MISSING)
             except BaseException as error:
                 connection.close()
-                if is_last or not is_lost(error):
+                if is_last or not is_stale(error):
                     raise
                 self._engine.dispose()  # the other idle connections are from before, too
             else:
@@ -323,7 +324,7 @@ class PostgresqlCatalog(Catalog):
                     except psycopg.Error as error:
                         if is_lost(error):
                             pooled.invalidate()
-                        if is_last or not is_lost(error):
+                        if is_last or not is_stale(error):
                             raise
                 self._engine.dispose()
         raise AssertionError

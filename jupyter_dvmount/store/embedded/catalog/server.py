@@ -42,6 +42,10 @@ _FORBIDDEN = "let the database's owner give this user a schema: CREATE SCHEMA â€
 _WRONG_LOGIN = ("authentication failed", "no password supplied", "no pg_hba.conf entry", 'role "')
 
 
+class _Silent(psycopg.OperationalError):
+    """The server has kept the connection, and answers nobody."""
+
+
 class _Connection(psycopg.Connection[Any]):
     """A connection that notices that its server has stopped working while it waits for an answer.
 
@@ -77,7 +81,7 @@ class _Connection(psycopg.Connection[Any]):
                 self.probe()
         except psycopg.OperationalError as error:
             self.pgconn.finish()  # whatever still comes, comes too late
-            raise psycopg.OperationalError("the server does not answer") from error
+            raise _Silent("the server does not answer") from error
 
 
 def connect(options: dict[str, Any]) -> psycopg.Connection[Any]:
@@ -103,6 +107,12 @@ def is_lost(error: BaseException | None) -> bool:
     return isinstance(error, psycopg.OperationalError) and (
         not state or state.startswith("08") or state in {"57P01", "57P02", "57P03", "25P03", "57P05"}
     )
+
+
+def is_stale(error: BaseException | None) -> bool:
+    """Whether a connection is no more, and a new one may work at once."""
+    driver_error = error.orig if isinstance(error, DBAPIError) else error
+    return is_lost(error) and not isinstance(driver_error, _Silent)
 
 
 def translate(error: BaseException | None, doing: str, name: str) -> StoreError:
