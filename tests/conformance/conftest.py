@@ -8,42 +8,37 @@ from pathlib import Path
 import pytest
 
 from jupyter_dvmount.store import VersionStore, open_store
-from tests.services.postgres import PostgresServer, need_postgres
-from tests.services.s3 import S3Server
+from tests.conformance import places
+from tests.conformance.places import StorePlace
 
 PLACES = ("sqlite+local", "postgresql+local", "sqlite+s3", "postgresql+s3")
 
 
 @pytest.fixture(params=PLACES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of the test's store, which is not made yet."""
-    catalog, _, data = request.param.partition("+")
-    options = []
-    if data == "s3":
-        server: S3Server = request.getfixturevalue("s3")
-        place = f"s3://{request.getfixturevalue('bucket')}/store"
-        options.append(f"endpoint={server.endpoint}")
-    else:
-        place = (tmp_path / "store").as_uri()
-    if catalog == "postgresql":
-        need_postgres()
-        postgres: PostgresServer = request.getfixturevalue("postgres")
-        schema = postgres.new_schema()
-        options.append(f"catalog={postgres.url(schema=schema)}")
-    elif data == "s3":
-        options.append(f"catalog={(tmp_path / 'catalog.sqlite').as_uri().replace('file:', 'sqlite:')}")
-    yield place + ("?" + "&".join(options) if options else "")
-    if catalog == "postgresql":
-        postgres.remove_schema(schema)
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[StorePlace]:
+    """The place of the test's store, which is not made yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    get = request.getfixturevalue
+    made = {
+        "sqlite": lambda: places.sqlite(tmp_path),
+        "postgresql": lambda: places.postgresql(get("postgres")),
+        "local": lambda: places.local(tmp_path),
+        "s3": lambda: places.s3(get("s3"), get("bucket"), tmp_path),
+    }
+    catalog, data = (made[name]() for name in request.param.split("+"))
+    with catalog as (value, drop), data as (base, blobs):
+        yield StorePlace(f"{base}catalog={value}", blobs, drop)
 
 
 @pytest.fixture
-def open_here(url: str) -> Iterator[Callable[[], VersionStore]]:
+def open_here(place: StorePlace) -> Iterator[Callable[[], VersionStore]]:
     """Opens the test's store; may be called again after a close."""
     opened: list[VersionStore] = []
 
     def open_it() -> VersionStore:
-        opened.append(open_store(url))
+        opened.append(open_store(place.url))
         return opened[-1]
 
     yield open_it

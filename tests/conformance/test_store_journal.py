@@ -6,46 +6,45 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from jupyter_dvmount.store import Unavailable, VersionStore
 from jupyter_dvmount.store.embedded import journal
-from jupyter_dvmount.store.embedded.blobs import LocalBlobs
 from jupyter_dvmount.store.embedded.images import Image
+from tests.conformance.places import StorePlace
 
 Open = Callable[[], VersionStore]
 
 
-def images(tmp_path: Path) -> list[Image]:
-    return list(journal.read_journal(LocalBlobs(tmp_path / "store")))
+def images(place: StorePlace) -> list[Image]:
+    return list(journal.read_journal(place.blobs))
 
 
-def test_a_closed_store_has_told_its_journal_everything(open_here: Open, tmp_path: Path) -> None:
+def test_a_closed_store_has_told_its_journal_everything(open_here: Open, place: StorePlace) -> None:
     with open_here() as store:
         store.create_repo("images", description="pictures")
         with store.modify("images", "master", message="first") as writer:
             writer.put("/a", b"a")
         store.create_branch("images", "review", head="master")
         store.delete_branch("images", "review")
-    told = {(image.kind, image.name, image.sub): image.row for image in images(tmp_path)}
+    told = {(image.kind, image.name, image.sub): image.row for image in images(place)}
     assert told["repo", "images", ""]["description"] == "pictures"
     assert told["commit", "images", writer.commit.id]["message"] == "first"
     assert told["branch", "images", "master"]["head"] == writer.commit.id
     assert told["branch", "images", "review"] is None
 
 
-def test_the_journal_of_an_open_store_follows_within_seconds(open_here: Open, tmp_path: Path) -> None:
+def test_the_journal_of_an_open_store_follows_within_seconds(open_here: Open, place: StorePlace) -> None:
     with open_here() as store:
         store.create_repo("images")
         deadline = time.monotonic() + 10
-        while not images(tmp_path):
+        while not images(place):
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
 
-def test_what_a_killed_process_left_untold_is_told_by_the_next(open_here: Open, tmp_path: Path) -> None:
+def test_what_a_killed_process_left_untold_is_told_by_the_next(open_here: Open, place: StorePlace) -> None:
     script = (
         "import os, sys\n"
         "from jupyter_dvmount.store import open_store\n"
@@ -53,39 +52,39 @@ def test_what_a_killed_process_left_untold_is_told_by_the_next(open_here: Open, 
         "store.create_repo('images')\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    subprocess.run([sys.executable, "-c", script, (tmp_path / "store").as_uri()], check=False)
-    assert images(tmp_path) == []
+    subprocess.run([sys.executable, "-c", script, place.url], check=False)
+    assert images(place) == []
     open_here().close()
-    assert [image.name for image in images(tmp_path) if image.kind == "repo"] == ["images"]
+    assert [image.name for image in images(place) if image.kind == "repo"] == ["images"]
 
 
 def test_a_journal_that_cannot_be_written_now_costs_no_commit(
-    open_here: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_here: Open, place: StorePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_args: object) -> None:
         raise Unavailable("the network is down")
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalBlobs, "write", fail)
+        patch.setattr(type(place.blobs), "write", fail)
         with open_here() as store:
             store.create_repo("images")
     with open_here() as store:
         assert store.inspect_repo("images").name == "images"
-    assert [image.name for image in images(tmp_path) if image.kind == "repo"] == ["images"]
+    assert [image.name for image in images(place) if image.kind == "repo"] == ["images"]
 
 
 def test_many_blobs_become_one_and_tell_the_same(
-    open_here: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_here: Open, place: StorePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "_KEPT", 3)
     for number in range(5):
         with open_here() as store:
             store.create_repo(f"r{number}")
-    before = {image.name: image.row for image in images(tmp_path)}
+    before = {image.name: image.row for image in images(place)}
     with open_here() as store:
         store._journal.compact()
-    assert [path.suffix for path in (tmp_path / "store" / "journal").iterdir()] == [".all"]
-    assert {image.name: image.row for image in images(tmp_path)} == before
+    assert [blob.name[-4:] for blob in place.blobs.list(journal.JOURNAL)] == [".all"]
+    assert {image.name: image.row for image in images(place)} == before
     with open_here() as store:
         store.delete_repo("r0")
-    assert [image.row for image in images(tmp_path) if image.name == "r0"][-1] is None
+    assert [image.row for image in images(place) if image.name == "r0"][-1] is None

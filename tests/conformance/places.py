@@ -1,0 +1,84 @@
+"""Where the stores of these tests are, and a way to look at their data past the code under test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from jupyter_dvmount.store.embedded.blobs import Blobs, LocalBlobs
+from jupyter_dvmount.store.embedded.blobs.base import PACKS
+from jupyter_dvmount.store.embedded.blobs.s3 import S3Blobs, parse_address
+from tests.services.postgres import PostgresServer
+from tests.services.s3 import S3Server
+
+
+class StorePlace(NamedTuple):
+    """Where the store of a test is, or will be.
+
+    Parameters
+    ----------
+    url
+        To open it.
+    blobs
+        Its data, past the store.
+    drop_catalog
+        Makes the catalog vanish.
+    """
+
+    url: str
+    blobs: Blobs
+    drop_catalog: Callable[[], None]
+
+    def packs(self) -> dict[str, int]:
+        """Sizes of the packs by name."""
+        return {blob.name: blob.size for blob in self.blobs.list(PACKS)}
+
+    def stored(self) -> int:
+        """Bytes of all packs."""
+        return sum(self.packs().values())
+
+
+@contextmanager
+def sqlite(tmp_path: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The value of ``catalog=`` for a file, and what makes it vanish."""
+    directory = tmp_path / "catalog"
+
+    def drop() -> None:
+        for path in directory.iterdir():
+            path.unlink()
+
+    yield "sqlite://" + quote(str(directory / "c.sqlite")), drop
+
+
+@contextmanager
+def postgresql(server: PostgresServer) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The value of ``catalog=`` for a schema of its own, and what makes its tables vanish."""
+    schema = server.new_schema()
+
+    def drop() -> None:
+        server.remove_schema(schema)
+        with server.connect() as connection:
+            connection.execute(f"CREATE SCHEMA {schema}")
+
+    yield server.url(schema=schema), drop
+    server.remove_schema(schema)
+
+
+@contextmanager
+def local(tmp_path: Path) -> Iterator[tuple[str, Blobs]]:
+    """The URL of a directory, and the data in it."""
+    blobs = LocalBlobs(tmp_path / "store")
+    yield (tmp_path / "store").as_uri() + "?", blobs
+    blobs.close()
+
+
+@contextmanager
+def s3(server: S3Server, bucket: str, tmp_path: Path) -> Iterator[tuple[str, Blobs]]:
+    """The URL of a bucket, and the data in it."""
+    url = f"s3://{bucket}/store?endpoint={server.endpoint}"
+    blobs = S3Blobs(parse_address(url), tmp_path / "staging")
+    yield f"{url}&", blobs
+    blobs.close()
