@@ -12,7 +12,7 @@ from jupyter_dvmount.store import CommitWriter, Invalid, Location, Progress, che
 from .locations import FILE, typed_path
 from .progress import progress_bar
 from .session import Session, pass_session
-from .sources import STDIN, Source, is_directory, own_name, source
+from .sources import STDIN, Source, check_location, is_directory, own_name, source
 
 
 @click.command("file")
@@ -90,6 +90,8 @@ class _Meter:
 def _sources(
     location: Location, typed: str, locations: tuple[str, ...], recursive: bool, append: bool
 ) -> list[Source]:
+    for each in locations:
+        check_location(each)
     several = len(locations) > 1
     targets = [
         _target(location, typed, each, directory=is_directory(each, recursive=recursive), several=several)

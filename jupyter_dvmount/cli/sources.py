@@ -231,7 +231,10 @@ def _open(location: str) -> AbstractContextManager[BinaryIO]:
     if is_url(location):
         from urllib.request import urlopen
 
-        opened: AbstractContextManager[BinaryIO] = urlopen(location, timeout=URL_TIMEOUT_SECONDS)  # noqa: S310
+        try:
+            opened: AbstractContextManager[BinaryIO] = urlopen(location, timeout=URL_TIMEOUT_SECONDS)  # noqa: S310
+        except UnicodeError:  # of the encoding of international names
+            raise Invalid(f"cannot get {location}: no host can have this name") from None
         return opened
     return Path(location).open("rb")
 
@@ -267,8 +270,26 @@ def is_directory(location: str, *, recursive: bool) -> bool:
     return not is_url(location) and location != STDIN and Path(location).is_dir()
 
 
+def check_location(location: str) -> None:
+    """Refuse what can be no source, before anything is made of its parts.
+
+    Raises
+    ------
+    Invalid
+        If it is empty, which would be the working directory, or a URL that is malformed or not fetched.
+        The message shows no password.
+    """
+    if not location:
+        raise Invalid("the name of a source is empty", fix="write . for the working directory")
+    if "://" in location and not is_s3(location):
+        _check_url(location)
+
+
 def _check_url(url: str) -> None:
-    shown = without_password(url)
+    try:
+        shown = without_password(url)
+    except ValueError:
+        raise Invalid("the URL of a source cannot be parsed", fix="write https://host/path") from None
     if not is_url(url):
         raise Invalid(f"cannot get {shown}", fix="only http://, https:// and s3:// are fetched")
     if shown != url:
@@ -305,7 +326,7 @@ def unreadable(error: OSError, label: str) -> Exception:
 
 
 def source(location: str, target: str, *, recursive: bool) -> Source:
-    """Look at ``location`` and choose how it is read.
+    """Look at ``location``, which `check_location` lets pass, and choose how it is read.
 
     Raises
     ------
@@ -318,8 +339,6 @@ def source(location: str, target: str, *, recursive: bool) -> Source:
         from .objects import ObjectSource
 
         return ObjectSource(location, target, recursive=recursive)
-    if "://" in location:
-        _check_url(location)
     if location == STDIN or is_url(location):
         return StreamSource(location, target)
     try:

@@ -515,13 +515,21 @@ def load_engine(url: str) -> None:
     _engine(ENTRY_POINTS, url)
 
 
+_DIRECTORY_FORM = "for a directory write file:///path/to/it"
+
+
 def _engine(group: str, url: str) -> Any:
-    scheme = urlsplit(url).scheme
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:  # the words of the error, and the URL, may have a password
+        raise Invalid("illegal store URL: it cannot be parsed", fix=_DIRECTORY_FORM) from None
     found = {point.name: point for point in entry_points(group=group)}
     if scheme not in found:
         known = ", ".join(sorted(found)) or "none"
+        head, colon, _ = url.partition(":")
+        shown = f"{head}:…" if colon else url  # the rest may have a password
         raise Invalid(
-            f"no version store for URL {url!r}: scheme {scheme or '(missing)'!r} is not known",
-            fix=f"use one of these schemes: {known}; for a directory write file:///path/to/it",
+            f"no version store for URL {shown!r}: scheme {scheme or '(missing)'!r} is not known",
+            fix=f"use one of these schemes: {known}; {_DIRECTORY_FORM}",
         )
     return found[scheme].load()

@@ -139,7 +139,10 @@ def _options(query: str, url: str) -> dict[str, str]:
 
 
 def _catalog(url: str) -> SqliteFile | Schema:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise Invalid("illegal URL of a catalog", fix=_CATALOG_FORM) from None
     if parts.scheme in _POSTGRESQL:
         return _schema(url)
     path = _absolute(parts.path)

@@ -212,6 +212,10 @@ def test_a_file_that_vanishes_before_it_is_read_is_named(
         (["images@master^:/x", "-f", "photos/a.txt"], "master^"),
         (["nope:/x", "-f", "photos/a.txt"], "no repo 'nope'"),
         (["images:/x", "-f", "ftp://example.org/x"], "only http"),
+        (["images", "-r", "-f", ""], "write . for the working directory"),
+        (["images", "-f", "https://me:secret@[x/y"], "cannot be parsed"),
+        (["images:/x", "-f", "https://[x/y"], "cannot be parsed"),
+        (["images", "-f", f"http://{'a' * 64}.example/x"], "no host can have this name"),
         (
             ["images", "-f", "https://me:secret@example.org/x"],
             "get https://example.org/x: names and passwords",

@@ -86,3 +86,19 @@ def test_an_illegal_url_on_s3_is_refused(url: str) -> None:
     with pytest.raises(Invalid) as caught:
         parse_place(url)
     assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:secret@example.org/store",
+        "postgresql://me:secret@[x",
+        "file://me:secret@[x/store",
+        "file:///data/store?catalog=postgresql://me:secret@[x",
+        "file:///data/store?catalog=sqlite://me:secret@[x",
+    ],
+)
+def test_no_error_about_a_url_shows_a_password(url: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        open_store(url)
+    assert "secret" not in str(caught.value)
