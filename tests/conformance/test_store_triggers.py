@@ -222,6 +222,8 @@ def test_a_branch_cannot_trigger_itself(store: VersionStore) -> None:
         {"size": 0},
         {"size": -1},
         {"commits": 0},
+        {"size": 1 << 63},
+        {"commits": 1 << 63},
         {"rate_limit": 0.0},
         {"rate_limit": float("nan")},
         {"rate_limit": float("inf")},

@@ -19,6 +19,8 @@ from .schema import now, to_time
 from .tree import Load
 
 _MICROS = 1_000_000
+_MOST = (1 << 63) - 1
+"""What a catalog can count; with more, each commit that the trigger has to look at would fail."""
 _SET_BACK = timedelta(hours=1)
 """A clock that is corrected by less has not been wrong: what it has fired for stays fired."""
 
@@ -95,6 +97,8 @@ def hold(trigger: Trigger) -> Held:
     for what, number in (("size", trigger.size), ("number of commits", trigger.commits)):
         if number is not None and number < 1:
             raise Invalid(f"illegal {what} of a trigger: {number}", fix="use 1 or more")
+        if number is not None and number > _MOST:
+            raise Invalid(f"illegal {what} of a trigger: {number}", fix="use less than 2^63")
     limit = trigger.rate_limit
     if limit is not None and not (math.isfinite(limit) and limit > 0):
         raise Invalid(f"illegal rate limit of a trigger: {limit}", fix="use more than 0 seconds")
