@@ -110,6 +110,8 @@ def _read(path: Path) -> _File:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return _File()
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{path} is not UTF-8", fix="save it in that encoding") from error
     except OSError as error:
         raise Invalid(f"cannot read {path}: {error.strerror}", fix="mend its permissions") from error
     try:

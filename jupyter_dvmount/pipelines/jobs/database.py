@@ -46,8 +46,8 @@ class Database:
     """
 
     def __init__(self, url: str, store: str) -> None:
+        self._engine = _engine(url)  # first: it refuses what is no URL
         self.url = make_url(url).render_as_string()
-        self._engine = _engine(url)
         with self.translated("cannot open"):
             self._prepare(store)
 

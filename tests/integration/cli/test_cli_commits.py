@@ -107,6 +107,13 @@ def test_another_store_is_chosen_by_url_or_by_name(dvmount: Dvmount, images: str
     assert [repo["name"] for repo in dvmount.json("list", "repo")] == ["images"]
 
 
+def test_a_configuration_in_another_encoding_is_an_error_of_one_line(dvmount: Dvmount, places: Path) -> None:
+    config = places / "config" / "dvmount" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_bytes('store = "größe"'.encode("latin-1"))
+    assert "is not UTF-8" in dvmount.error("list", "repo")
+
+
 def test_every_verb_and_noun_has_help_with_no_store_at_all(dvmount: Dvmount) -> None:
     from jupyter_dvmount.cli.verbs import VERBS
 
