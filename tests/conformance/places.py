@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from jupyter_dvmount.store.embedded.blobs import Blobs, LocalBlobs
 from jupyter_dvmount.store.embedded.blobs.base import PACKS
-from jupyter_dvmount.store.embedded.blobs.s3 import S3Blobs, parse_address
+from jupyter_dvmount.store.embedded.blobs.s3.address import parse_address
+from jupyter_dvmount.store.embedded.blobs.s3.blobs import S3Blobs
 from tests.services.postgres import PostgresServer
 from tests.services.s3 import S3Server
 
