@@ -18,7 +18,8 @@ from dvmount_fuse.filesystem import FileSystem
 from dvmount_fuse.inhand import InHand
 from jupyter_dvmount.store import NotFound, open_store
 from jupyter_dvmount.store.embedded.blobs.cache import CachedBlobs
-from jupyter_dvmount.store.embedded.blobs.s3 import S3Blobs, parse_address
+from jupyter_dvmount.store.embedded.blobs.s3.address import parse_address
+from jupyter_dvmount.store.embedded.blobs.s3.blobs import S3Blobs
 from jupyter_dvmount.store.embedded.diskcache import DiskCache
 from tests.fuse import need_fuse
 from tests.integration.mounts.processes import LIMIT
