@@ -137,10 +137,15 @@ class CachedBlobs:
                 self._flight(key)
 
     def _flight(self, key: _Key) -> Future[bytes]:
-        """The fetch of a block that is under way, or a new one."""
+        """The fetch of a block that is under way, or of one that has just landed, or a new one."""
         with self._lock:
             flight = self._flights.get(key)
             if flight is not None:
+                return flight
+            data = self._files.read(_file(key), 0, BLOCK)
+            if data is not None:
+                flight = Future()
+                flight.set_result(data)
                 return flight
             flight = self._flights[key] = self._remote.fetch(key[0], key[1] * BLOCK, BLOCK)
         flight.add_done_callback(partial(self._landed, key))
