@@ -257,6 +257,7 @@ class MountManager:
         commit = reader.commit
         self._state.remember(KnownStore(id=self._store.id, url=self._store.url))
         if choose_mode() == "fuse":
+            reader.prefetch(progress)  # so that `ls` and `stat` never wait for what is elsewhere
             try:
                 return "fuse", self._service.show(self._store.id, commit.repo, commit.id)
             except FuseRefused as error:

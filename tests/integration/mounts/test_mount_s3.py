@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import signal
 import sys
 import time
 from hashlib import sha256
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -16,11 +19,9 @@ from dvmount_fuse.device import attach
 from dvmount_fuse.endpoint import clean
 from dvmount_fuse.filesystem import FileSystem
 from dvmount_fuse.inhand import InHand
+from jupyter_dvmount.config import Config
+from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.store import NotFound, open_store
-from jupyter_dvmount.store.embedded.blobs.cache import CachedBlobs
-from jupyter_dvmount.store.embedded.blobs.s3.address import parse_address
-from jupyter_dvmount.store.embedded.blobs.s3.blobs import S3Blobs
-from jupyter_dvmount.store.embedded.diskcache import DiskCache
 from tests.fuse import need_fuse
 from tests.integration.mounts.processes import LIMIT
 from tests.services.proxy import proxied
@@ -59,23 +60,24 @@ def proxy(s3):
 
 
 @pytest.fixture
-def mounted(tmp_path, s3, bucket, proxy):
+def mounted(tmp_path, bucket, proxy, monkeypatch):
     """The directories of two commits, one on S3 behind the proxy and one on the local disk."""
     need_fuse()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    urls = {
+        "far": f"s3://{bucket}/store?endpoint={proxy.endpoint}&timeout={TIMEOUT:g}",
+        "near": (tmp_path / "near").as_uri(),
+    }
     opened, commits = {}, {}
-    for name in ("far", "near"):
-        opened[name] = open_store((tmp_path / name).as_uri())
+    for name, url in urls.items():
+        opened[name] = open_store(url)
         opened[name].create_repo("images")
         with opened[name].modify("images", "master") as writer:
             for path in SIZES:
                 writer.put(path, content(path))
         commits[name] = writer.commit.id
-    for pack in (tmp_path / "far" / "packs").iterdir():
-        s3.client().upload_file(str(pack), bucket, f"store/packs/{pack.name}")
-        pack.unlink()
-    address = parse_address(f"s3://{bucket}/store?endpoint={proxy.endpoint}&timeout={TIMEOUT}")
-    far = S3Blobs(address, tmp_path / "staging")
-    opened["far"]._chunks._blobs = CachedBlobs(far, DiskCache(tmp_path / "blocks", 100 << 20))
+    shutil.rmtree(tmp_path / "cache")
     mountpoint = tmp_path / "mnt"
     mountpoint.mkdir()
     session = Session(FileSystem(Stores(opened)), attach(mountpoint), InHand(2 * TIMEOUT))
@@ -86,7 +88,6 @@ def mounted(tmp_path, s3, bucket, proxy):
     clean(mountpoint)
     thread.join(LIMIT)
     assert not thread.is_alive()
-    far.close()
     for store in opened.values():
         store.close()
 
@@ -137,14 +138,41 @@ def test_a_server_that_comes_back_is_read_again(mounted, proxy, start):
     assert said.split()[0] == sha256(content("/small")).hexdigest()
 
 
-def test_an_answer_that_breaks_off_or_is_garbled_never_gives_wrong_bytes(mounted, proxy, start):
+def test_an_answer_that_breaks_off_or_is_garbled_never_gives_wrong_bytes(mounted, proxy, start, tmp_path):
     start("ls", str(mounted["far"])).communicate(timeout=LIMIT)
     proxy.cut_after = 500_000
     cut = start("sha256sum", f"{mounted['far']}/large").communicate(timeout=LIMIT)
     assert sha256(content("/large")).hexdigest() in cut[0] or "Input/output error" in cut[1]
+    time.sleep(0.5)  # the rest of the pack is fetched ahead
+    shutil.rmtree(tmp_path / "cache")
     proxy.garble = True
     garbled = start("sha256sum", f"{mounted['far']}/other").communicate(timeout=LIMIT)
     assert "Input/output error" in garbled[1]
     proxy.garble = False
     said = start("sha256sum", f"{mounted['far']}/other").communicate(timeout=LIMIT)[0]
     assert said.split()[0] == sha256(content("/other")).hexdigest()
+
+
+def test_a_mount_lists_everything_though_the_server_goes_as_soon_as_it_is_there(
+    tmp_path, bucket, proxy, monkeypatch, fuse
+):
+    for kind in ("CACHE", "DATA"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind))
+    url = f"s3://{bucket}/store?endpoint={proxy.endpoint}&timeout={TIMEOUT:g}"
+    with open_store(url) as store:
+        store.create_repo("images")
+        with store.modify("images", "master") as writer:
+            for index in range(2000):
+                writer.put(f"/d{index % 20}/f{index}", f"{index}".encode())
+        shutil.rmtree(tmp_path / "CACHE")
+        manager = MountManager(Config(store=url, state=tmp_path / "state", root=tmp_path / "mnt"), store)
+        try:
+            path = Path(manager.mount("images", "master").path)
+            assert (path / "d0" / "f0").read_bytes() == b"0"
+            proxy.kill()
+            assert sum(len(files) for _, _, files in os.walk(path)) == 2000
+            proxy.revive()
+            assert (path / "d7" / "f1987").read_bytes() == b"1987"
+        finally:
+            manager.unmount_all()
+            manager.stop()

@@ -65,6 +65,8 @@ def test_credentials_in_a_url_are_refused_and_not_repeated(url):
         "s3://data/a#b",
         "s3://data/a?endpoint=host:9000",
         "s3://data/a?endpoint=ftp://host",
+        "s3://data/a?endpoint=http://host:99999",
+        "s3://data/a?region=!!",
         "s3://data/a?style=subdomain",
         "s3://data/a?timeout=0",
         "s3://data/a?timeout=never",

@@ -16,6 +16,7 @@ TIMEOUT = "DVMOUNT_S3_TIMEOUT"
 """Environment variable with another number of seconds."""
 STYLES = ("auto", "path", "virtual")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
+_REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,61}\Z")
 _FORM = "write s3://bucket/prefix?endpoint=https://host:port&region=name"
 _CREDENTIALS = (
     "leave them out of the URL: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, instead"
@@ -86,6 +87,7 @@ def parse_address(url: str) -> Address:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         server = urlsplit(options.get("endpoint", "")).netloc
+        _ = urlsplit(options.get("endpoint", "")).port  # ValueError for what is none
     except ValueError:
         raise Invalid("illegal store URL: it cannot be parsed", fix=_FORM) from None
     if "@" in parts.netloc or "@" in server:
@@ -101,7 +103,7 @@ def parse_address(url: str) -> Address:
         bucket=parts.netloc,
         prefix=_prefix(unquote(parts.path)),
         endpoint=_endpoint(options.get("endpoint", "")),
-        region=options.get("region", ""),
+        region=_region(options.get("region", "")),
         style=_style(options.get("style", "auto")),
         timeout=_seconds(options["timeout"]) if "timeout" in options else 0.0,
     )
@@ -125,6 +127,12 @@ def _endpoint(endpoint: str) -> str:
             f"illegal endpoint {endpoint!r} in the store URL", fix="write endpoint=https://host:port"
         )
     return endpoint.rstrip("/")
+
+
+def _region(region: str) -> str:
+    if region and not _REGION.match(region):
+        raise Invalid(f"illegal region {region!r} in the store URL", fix=_FORM)
+    return region
 
 
 def _style(style: str) -> str:
