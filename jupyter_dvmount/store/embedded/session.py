@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -50,6 +51,7 @@ class PackSession:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="dvmount-write")
         self._sealing: list[Future[None]] = []
         self._sealed: dict[str, SealedPack] = {}  # not registered yet
+        self._registering = threading.Lock()  # the first one to register takes the lease
         self._sealer = ThreadPoolExecutor(2, thread_name_prefix="dvmount-seal")
         self.workers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="dvmount-put")
 
@@ -186,7 +188,7 @@ class PackSession:
 
     def _seal_and_register(self, writer: PackWriter) -> None:
         self._seal(writer)
-        with self._unbroken(), self._catalog.write_packs(_DOING) as connection:
+        with self._unbroken(), self._registering, self._catalog.write_packs(_DOING) as connection:
             self._lease.take(connection)
             shaken = self.relies.is_shaken(connection)
             self._insert(connection, [self._sealed[writer.name]], self._lease.id, shaken=shaken)
