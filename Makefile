@@ -105,6 +105,6 @@ bench: $(VENV)/.test $(BENCH)/peers
 
 clean:
 	if [ -d $(DEMO)/state ] && $(BIN)/python -c 'import jupyter_dvmount' 2>/dev/null; then \
-	  export $(AT_DEMO) && python tools/end_mounts.py; fi
+	  export $(AT_DEMO) && python tools/end_background.py; fi
 	rm -rf $(DEMO) $(BENCH) $(VENV) build dist jupyter_dvmount/labextension
 	rm -rf labextension/node_modules labextension/lib labextension/tsconfig.tsbuildinfo tests/ui/node_modules

@@ -134,9 +134,16 @@ class Active:
         """Whether an attempt is one of its datums'."""
         return self._running is not None and self._running.where(attempt) is not None
 
+    def begin(self, attempt: str) -> None:
+        """One of its attempts has begun."""
+        if self._running is not None:
+            self._running.begin(attempt)
+
     def log_key(self, attempt: str) -> LogKey | None:
-        """Where the log of one of its attempts is; None if it is another job's."""
-        waiting = self._running.where(attempt) if self._running is not None else None
+        """Where the log of one of its attempts is; None if it is another job's, or has not begun."""
+        if self._running is None or not self._running.has_begun(attempt):
+            return None
+        waiting = self._running.where(attempt)
         if waiting is None:
             return None
         return LogKey(log_name(self.pipeline, self._row.id), waiting.datum.id, waiting.attempts + 1)

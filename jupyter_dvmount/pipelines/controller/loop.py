@@ -216,9 +216,11 @@ class Controller:
                 self._log(event.attempt, event.lines)
             else:
                 self._inbox.append(event)
-                if isinstance(event, Started) and event.warnings:
-                    lines = [LogLine(time=time.time(), text=text, engine=True) for text in event.warnings]
-                    self._log(event.attempt, tuple(lines))
+            if isinstance(event, Started):
+                for active in self._active.values():
+                    active.begin(event.attempt)
+                lines = [LogLine(time=time.time(), text=text, engine=True) for text in event.warnings]
+                self._log(event.attempt, tuple(lines))
         if not self._inbox:
             return
         for active in self._active.values():
@@ -226,7 +228,7 @@ class Controller:
         self._inbox = []
 
     def _log(self, attempt: str, lines: tuple[LogLine, ...]) -> None:
-        for active in self._active.values():
+        for active in self._active.values() if lines else ():
             key: LogKey | None = active.log_key(attempt)
             if key is not None:
                 try:

@@ -24,8 +24,8 @@ LARGEST = 32
 """Datums that are handed out together where the spec says nothing: their outputs are stored together."""
 SHARES = 4
 """Sets a slot into which a small job is cut, so that no slot is idle while another has a queue."""
-INFRASTRUCTURE_TRIES = 8
-"""Failures of what a datum runs on after which it counts as failed."""
+INFRASTRUCTURE_TRIES = 20
+"""Failures of what a datum runs on after which it counts as failed: after some seven minutes."""
 _PAGE = 500
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0  # seconds between two tries after such a failure
 
@@ -34,6 +34,24 @@ class _Set(msgspec.Struct):
     """Datums that were handed out together and are not all back."""
 
     left: int
+
+
+class _Out(msgspec.Struct):
+    """An attempt that is not over.
+
+    Parameters
+    ----------
+    waiting
+        Its datum.
+    together
+        The set that it was handed out with.
+    is_begun
+        Whether it has begun, or is the first of its set: whoever dies with a set has not met the others.
+    """
+
+    waiting: Waiting
+    together: _Set
+    is_begun: bool
 
 
 class Running:
@@ -66,7 +84,7 @@ class Running:
         self._sets = self._read()
         self._is_read = False
         self._again: list[tuple[float, int, Waiting]] = []
-        self._out: dict[str, tuple[Waiting, _Set]] = {}
+        self._out: dict[str, _Out] = {}
         self._out_sets = 0
         self._cancelling = False
 
@@ -92,10 +110,10 @@ class Running:
         if not chosen:
             return None
         row, together = self._row, _Set(len(chosen))
-        attempts = []
+        attempts: list[Attempt] = []
         for each in chosen:
             attempt = Attempt(id=os.urandom(8).hex(), datum=each.datum)
-            self._out[attempt.id] = each, together
+            self._out[attempt.id] = _Out(each, together, is_begun=not attempts)
             attempts.append(attempt)
         self._out_sets += 1
         return Batch(
@@ -118,7 +136,16 @@ class Running:
     def where(self, attempt: str) -> Waiting | None:
         """The datum of an attempt that is out."""
         found = self._out.get(attempt)
-        return found[0] if found is not None else None
+        return found.waiting if found is not None else None
+
+    def begin(self, attempt: str) -> None:
+        """An attempt has begun."""
+        if attempt in self._out:
+            self._out[attempt].is_begun = True
+
+    def has_begun(self, attempt: str) -> bool:
+        """Whether an attempt that is out may have met its datum."""
+        return attempt in self._out and self._out[attempt].is_begun
 
     def judge(self, finished: Finished) -> Ended | None:
         """What the end of an attempt makes of its datum; None if that ends with the job. Changes nothing."""
@@ -127,7 +154,7 @@ class Running:
         if waiting is None or (outcome.state == "cancelled" and self._cancelling):
             return None
         tries = waiting.tries + (outcome.failure in {"user", "oom", "timeout"})
-        attempts = waiting.attempts + 1
+        attempts = waiting.attempts + self.has_begun(finished.attempt)
         ended = Ended(
             num=waiting.num,
             datum=waiting.datum.id,
@@ -162,10 +189,9 @@ class Running:
         found = self._out.pop(attempt, None)
         if found is None:
             return None
-        waiting, together = found
-        together.left -= 1
-        self._out_sets -= together.left == 0
-        return waiting
+        found.together.left -= 1
+        self._out_sets -= found.together.left == 0
+        return found.waiting
 
     def _next_set(self) -> list[Waiting]:
         again: list[Waiting] = []

@@ -30,11 +30,13 @@ CONTROLLER = [sys.executable, "-m", "jupyter_dvmount.pipelines.controller"]
 class Lab:
     """Everything below a directory. Pipelines are made without a controller; `start` starts one."""
 
-    def __init__(self, root: Path, *, tier: str = "plain", **settings: str) -> None:
+    def __init__(
+        self, root: Path, *, state: Path | None = None, tier: str = "plain", **settings: str
+    ) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
         url = (root / "store").as_uri()
-        self.config = Config(store=url, state=root / "state", root=root / "root", **settings)
+        self.config = Config(store=url, state=state or root / "state", root=root / "root", **settings)
         self.store = open_store(url)
         self.database = open_database(self.config, self.store)
         self.pipelines = Pipelines(self.config, self.store, self.database)

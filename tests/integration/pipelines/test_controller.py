@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ from sqlalchemy import update
 from jupyter_dvmount.pipelines.controller.lease import is_held
 from jupyter_dvmount.pipelines.jobs.database import Database
 from jupyter_dvmount.pipelines.jobs.schema import about
+from jupyter_dvmount.pipelines.spec import parse
 from jupyter_dvmount.store import Conflict, Unavailable
 from tests.integration.pipelines.lab import CONTROLLER, Lab
 from tests.integration.pipelines.sandboxes import need, running
+from tests.services.s3 import S3Server
 
 UPPER = "tr a-z A-Z < $data > $PFS_OUT/$(basename $data)"
 DVMOUNT = [sys.executable, "-m", "jupyter_dvmount.cli"]
@@ -202,6 +205,46 @@ def test_a_database_that_is_locked_for_a_while_is_waited_for(
     check_whole(lab)
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small tmpfs: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def fill_up(ballast: Path) -> None:
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def test_a_full_disk_of_store_and_database_is_waited_for(small_disk: Path, tmp_path: Path) -> None:
+    lab = Lab(small_disk, state=tmp_path / "state", jobs=f"sqlite:///{small_disk}/jobs.sqlite")
+    try:
+        lab.put("in", **{str(number): str(number) for number in range(8)})
+        lab.create("upper", f"sleep 0.2; {UPPER}", source("in"), datum_set_spec={"number": 1})
+        lab.start()
+        lab.until(lambda: lab.newest("upper").datums.success > 1)
+        ballast = small_disk / "ballast"
+        fill_up(ballast)
+        lab.until(lambda: "disk full" in lab.log())
+        time.sleep(0.5)
+        assert lab.process is not None
+        assert lab.process.poll() is None
+        ballast.unlink()
+        job = lab.wait("upper", seconds=60)
+        assert (job.state, job.datums.success) == ("success", 8)
+        check_whole(lab)
+    finally:
+        lab.close()
+
+
 def test_an_agent_that_is_killed_costs_no_try(lab: Lab) -> None:
     lab.put("in", a="alpha")
     marker = f"614.{os.getpid()}"
@@ -264,3 +307,18 @@ def test_a_database_of_another_version_or_store_is_refused(lab: Lab) -> None:
         Database(str(lab.database.engine.url), lab.store.id)
     with lab.database.write() as connection:
         connection.execute(update(about).values(version=1))
+
+
+def test_output_goes_to_s3_too(lab: Lab, s3: S3Server, bucket: str) -> None:
+    lab.put("in", a__b="alpha")
+    script = "mkdir $PFS_OUT/d; cat $data/b > $PFS_OUT/d/b"
+    lab.create("export", script, source("in"), egress={"URL": f"s3://{bucket}/exported"})
+    missing = lab.spec("missing", script, source("in"), egress={"URL": f"s3://{bucket}-missing/x"})
+    lab.pipelines.create([each.spec for each in parse(missing)])
+    keys = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    lab.start(**{**keys, "AWS_ENDPOINT_URL": s3.endpoint})
+    assert lab.wait("export").state == "success"
+    assert s3.client().get_object(Bucket=bucket, Key="exported/d/b")["Body"].read() == b"alpha"
+    job = lab.wait("missing")
+    assert job.state == "failure"
+    assert job.reason.startswith(f"egress: s3://{bucket}-missing: ")
