@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -24,10 +25,11 @@ from jupyter_dvmount.store import (
     open_store,
     rebuild_store,
 )
-from jupyter_dvmount.store.embedded import feed
+from jupyter_dvmount.store.embedded import feed, pack
 from jupyter_dvmount.store.embedded.catalog import Catalog
 from jupyter_dvmount.store.embedded.codec import Kind
 from jupyter_dvmount.store.embedded.pack import Place, SealedPack
+from jupyter_dvmount.store.embedded.schema import now
 from tests.services.postgres import PostgresServer, need_postgres, running_postgres
 
 
@@ -292,3 +294,19 @@ def test_chunks_that_two_writers_enter_at_once_in_different_orders_are_no_deadlo
         done = [threads.submit(enter, s._catalog, order) for s, order in ((store, 1), (other, -1))]
         assert [one.result(timeout=20) for one in done] == [None, None]
     assert len(store._catalog.known(bytes([number]) * 32 for number in range(200))) == 200
+
+
+def test_packs_that_fill_up_at_the_same_time_share_the_lease_of_their_writer(
+    store: VersionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack, "TARGET", 100_000)
+
+    def slowly() -> int:
+        time.sleep(0.05)
+        return now()
+
+    monkeypatch.setattr("jupyter_dvmount.store.embedded.lease.now", slowly)
+    with store.modify("images", "master") as writer:
+        for number in range(6):
+            writer.put(f"/{number}", os.urandom(150_000))
+    assert store.read("images", "master").usage() == (7, 900_003)
