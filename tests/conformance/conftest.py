@@ -14,6 +14,19 @@ from tests.conformance.places import StorePlace
 PLACES = ("sqlite+local", "postgresql+local", "sqlite+s3", "postgresql+s3")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out where the mark ``places`` does not want an expensive test."""
+    here = Path(__file__).parent
+    unwanted = [item for item in items if here in item.path.parents and not _is_wanted(item)]
+    config.hook.pytest_deselected(items=unwanted)
+    items[:] = [item for item in items if item not in set(unwanted)]
+
+
+def _is_wanted(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("places")
+    return mark is None or item.callspec.params["place"] in mark.args
+
+
 @pytest.fixture(params=PLACES)
 def place(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -21,15 +34,16 @@ def place(
     """The place of the test's store, which is not made yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     get = request.getfixturevalue
-    made = {
-        "sqlite": lambda: places.sqlite(tmp_path),
-        "postgresql": lambda: places.postgresql(get("postgres")),
-        "local": lambda: places.local(tmp_path),
-        "s3": lambda: places.s3(get("s3"), get("bucket"), tmp_path),
-    }
-    catalog, data = (made[name]() for name in request.param.split("+"))
-    with catalog as (value, drop), data as (base, blobs):
-        yield StorePlace(f"{base}catalog={value}", blobs, drop)
+    catalog, _, data = request.param.partition("+")
+    base, open_blobs = (
+        places.local(tmp_path) if data == "local" else places.s3(get("s3"), get("bucket"), tmp_path)
+    )
+    made = places.sqlite(tmp_path) if catalog == "sqlite" else places.postgresql(get("postgres"))
+    with made as (value, drop):
+        found = StorePlace(f"{base}catalog={value}", open_blobs, drop)
+        yield found
+        if "blobs" in vars(found):
+            found.blobs.close()
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote
 
 from jupyter_dvmount.store.embedded.blobs import Blobs, LocalBlobs
@@ -16,22 +16,28 @@ from tests.services.postgres import PostgresServer
 from tests.services.s3 import S3Server
 
 
-class StorePlace(NamedTuple):
+class StorePlace:
     """Where the store of a test is, or will be.
 
     Parameters
     ----------
     url
         To open it.
-    blobs
-        Its data, past the store.
+    open_blobs
+        Opens its data, past the store.
     drop_catalog
         Makes the catalog vanish.
     """
 
-    url: str
-    blobs: Blobs
-    drop_catalog: Callable[[], None]
+    def __init__(self, url: str, open_blobs: Callable[[], Blobs], drop_catalog: Callable[[], None]) -> None:
+        self.url = url
+        self.drop_catalog = drop_catalog
+        self._open_blobs = open_blobs
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """Its data, past the store."""
+        return self._open_blobs()
 
     def packs(self) -> dict[str, int]:
         """Sizes of the packs by name."""
@@ -68,18 +74,12 @@ def postgresql(server: PostgresServer) -> Iterator[tuple[str, Callable[[], None]
     server.remove_schema(schema)
 
 
-@contextmanager
-def local(tmp_path: Path) -> Iterator[tuple[str, Blobs]]:
-    """The URL of a directory, and the data in it."""
-    blobs = LocalBlobs(tmp_path / "store")
-    yield (tmp_path / "store").as_uri() + "?", blobs
-    blobs.close()
+def local(tmp_path: Path) -> tuple[str, Callable[[], Blobs]]:
+    """The URL of a directory, and what opens the data in it."""
+    return (tmp_path / "store").as_uri() + "?", lambda: LocalBlobs(tmp_path / "store")
 
 
-@contextmanager
-def s3(server: S3Server, bucket: str, tmp_path: Path) -> Iterator[tuple[str, Blobs]]:
-    """The URL of a bucket, and the data in it."""
+def s3(server: S3Server, bucket: str, tmp_path: Path) -> tuple[str, Callable[[], Blobs]]:
+    """The URL of a bucket, and what opens the data in it."""
     url = f"s3://{bucket}/store?endpoint={server.endpoint}"
-    blobs = S3Blobs(parse_address(url), tmp_path / "staging")
-    yield f"{url}&", blobs
-    blobs.close()
+    return f"{url}&", lambda: S3Blobs(parse_address(url), tmp_path / "staging")

@@ -337,6 +337,7 @@ def test_directories_are_copied_without_moving_bytes(store: VersionStore, place:
         writer.copy("images", "master", "/a", "/b/x")
 
 
+@pytest.mark.places("sqlite+local", "sqlite+s3")
 def test_the_memory_of_a_put_does_not_grow_with_its_size(store: VersionStore) -> None:
     script = (
         "import io, resource, sys\n"

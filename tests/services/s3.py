@@ -14,6 +14,7 @@ from unittest import mock
 import boto3
 import msgspec
 from botocore.config import Config
+from botocore.loaders import JSONFileLoader
 
 ENDPOINT = "DVMOUNT_TEST_S3"
 """Environment variable with the endpoint of a server that runs already; the credentials are boto3's own."""
@@ -74,8 +75,14 @@ def running_s3() -> Iterator[S3Server]:
             yield S3Server(given, 0)
     else:
         keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-        with mock.patch.dict(os.environ, settings | keys), moto() as server:
+        with mock.patch.dict(os.environ, settings | keys), _descriptions_read_once(), moto() as server:
             yield server
+
+
+def _descriptions_read_once():
+    """boto3 reads megabytes of JSON that describe the service for every client; tests make hundreds."""
+    read = lru_cache(None)(JSONFileLoader().load_file)
+    return mock.patch.object(JSONFileLoader, "load_file", lambda _, path: read(path))
 
 
 @contextmanager
