@@ -55,24 +55,23 @@ class Follower:
         changes = self._store.changes(seq)
         if not changes and not everywhere:
             return False
-        told = [each for each in changes if each.kind == "branch"]
-        repos = {each.repo for each in told}
+        repos = {each.repo for each in changes if each.kind == "branch"}
         if repos or everywhere or seq is None:
             with self._database.read() as connection:
                 versions = specs.current(connection)
-            told_heads = {each.commit for each in told}
-            self._advance(versions, None if everywhere or seq is None else repos, told_heads)
+            self._advance(versions, None if everywhere or seq is None else repos, seq)
         if changes:
             self._seq = changes[-1].seq
         return bool(repos)
 
-    def _advance(self, versions: dict[str, Version], repos: set[str] | None, told: set[str]) -> None:
-        """Look at the branches that pipelines read, of some repositories or of all.
-
-        ``told`` are commits that have been heads meanwhile, as of branches that move by a trigger.
-        """
+    def _advance(self, versions: dict[str, Version], repos: set[str] | None, seq: int | None) -> None:
+        """Look at the branches that pipelines read, of some repositories or of all."""
         read = {pair for each in versions.values() for pair in branches(each.spec)}
         heads = self._heads({repo for repo, _ in read if repos is None or repo in repos}, read)
+        # Asked after the heads, so that no move up to them is missing: a trigger moves a branch to commits
+        # that were not made on it.
+        told = self._store.changes(seq) if seq is not None else []
+        were_heads = {(each.repo, each.branch, each.commit) for each in told if each.kind == "branch"}
         with self._database.read() as connection:
             moved = [*changed(connection, versions, heads)]
         if not moved:
@@ -80,7 +79,8 @@ class Follower:
         found = [
             _Moved(name, pair, commit)
             for name, pair, last in moved
-            for commit in self._commits(pair, last, told | {heads[pair]})
+            for commit in self._commits(pair, heads[pair], last)
+            if commit.branch == pair[1] or commit.id == heads[pair] or (*pair, commit.id) in were_heads
         ]
         by_id: dict[str, list[_Moved]] = {}
         for each in sorted(found, key=lambda each: each.commit.finished or each.commit.started):
@@ -120,18 +120,18 @@ class Follower:
             heads |= {(repo, each.name): each.head for each in found if each.head}
         return {pair: head for pair, head in heads.items() if pair in read}
 
-    def _commits(self, pair: Branch, last: str, heads: set[str]) -> list[Commit]:
-        """The commits that were made on a branch, or were its heads, since one of them; oldest last.
+    def _commits(self, pair: Branch, head: str, last: str) -> list[Commit]:
+        """A branch's head and its ancestors up to ``last``, newest first; the head alone without that one.
 
-        Its head alone, if that one is not among its ancestors any more.
+        All of them where ``last`` is empty: the branch had no commit when the pipeline was made.
         """
         repo, branch = pair
         found: list[Commit] = []
         try:
-            for each in islice(self._store.list_commits(repo, branch=branch), FARTHEST if last else 1):
+            for each in islice(self._store.list_commits(repo, branch=branch), FARTHEST):
                 if each.id == last:
-                    return [one for one in found if one.branch == branch or one.id in heads]
+                    return found
                 found.append(each)
         except NotFound:
             return []
-        return found[:1]
+        return [each for each in found if not last or each.id == head]
