@@ -70,6 +70,11 @@ class Place(msgspec.Struct, frozen=True):
     catalog: SqliteFile | Schema
     url: str
 
+    @property
+    def is_joint(self) -> bool:
+        """Whether the catalog is with the data, and so can be of no other store."""
+        return isinstance(self.blobs, Directory) and self.catalog == SqliteFile(self.blobs.path / _CATALOG)
+
 
 def parse_place(url: str) -> Place:
     """Parse the URL of a store.

@@ -8,7 +8,7 @@ from contextlib import closing
 
 from sqlalchemy import Connection, insert, select
 
-from jupyter_dvmount.store.base import Corrupt, Progress, StoreError
+from jupyter_dvmount.store.base import Corrupt, Progress
 from jupyter_dvmount.store.model import Problem
 
 from . import images
@@ -41,8 +41,9 @@ def rebuild_embedded(url: str, *, progress: Progress | None = None) -> Iterator[
 
     Raises
     ------
-    NotFound, Unavailable, Denied, Corrupt
-        If there is no store, or its journal cannot be read. Nothing is changed then.
+    NotFound, Unavailable, Denied, Invalid, Corrupt
+        If there is no store, its journal cannot be read, or the catalog is another store's or of a newer
+        version. Nothing is changed then.
     """
     place = parse_place(url)
     data = open_data(place.blobs, None)
@@ -60,7 +61,7 @@ def _save_untold(old: Catalog, id_: str, blobs: Blobs) -> None:
         journal = Journal(old, blobs)
         journal.flush()
         journal.close()
-    except StoreError as error:
+    except Corrupt as error:  # but one of another store or of a newer program is not replaced
         _log.warning("the old catalog cannot be read: %s", error.message)
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from typing_extensions import Self
 
-from jupyter_dvmount.store.base import Conflict, Progress, VersionStore
+from jupyter_dvmount.store.base import Conflict, Invalid, NotFound, Progress, VersionStore
 from jupyter_dvmount.store.model import (
     Branch,
     Change,
@@ -30,6 +30,7 @@ from jupyter_dvmount.store.model import (
 from jupyter_dvmount.store.uri import check_limit, check_path
 
 from . import commitsets, feed, heads, history, projects, provenance, records, totals
+from .blobs.s3.address import Address
 from .catalog import Catalog, open_catalog
 from .check import check
 from .chunks import CHUNK_CACHE, ChunkSource
@@ -40,7 +41,7 @@ from .journal import Journal
 from .nodes import NODE_CACHE, NodeSource
 from .paging import paged, wait
 from .parts import Parts
-from .place import parse_place
+from .place import Directory, parse_place
 from .publish import modify
 from .reader import Reader
 from .refs import AnyRow, branch_row, commit_row, find_branch, repo_row
@@ -75,9 +76,16 @@ def open_embedded(
 
     def make_catalog(id_: str) -> str:
         with open_catalog(place.catalog) as catalog:
-            return catalog.create(id_)
+            held = catalog.create(id_)
+            if held != id_ and not place.is_joint and catalog.is_used():
+                raise _Taken(
+                    f"the catalog {catalog.name} belongs to the store {held}, and there is no store at"
+                    f" {place.blobs}",
+                    fix="name the data of that store, or another catalog for a new one",
+                )
+        return held
 
-    data = open_data(place.blobs, make_catalog if create else None)
+    data = _open_or_make(place.blobs, make_catalog) if create else open_data(place.blobs, None)
     try:
         catalog = open_catalog(place.catalog)
     except BaseException:
@@ -90,6 +98,20 @@ def open_embedded(
         catalog.close()
         raise
     return EmbeddedStore(place.url, data, catalog, chunk_cache, node_cache)
+
+
+class _Taken(Invalid):
+    """The catalog is another store's, or that of the same one, which somebody else has just made."""
+
+
+def _open_or_make(where: Directory | Address, make_catalog: Callable[[str], str]) -> Data:
+    try:
+        return open_data(where, make_catalog)
+    except _Taken as error:
+        try:
+            return open_data(where, None)
+        except NotFound:
+            raise error from None
 
 
 class EmbeddedStore:

@@ -17,6 +17,7 @@ from jupyter_dvmount.store.embedded.schema import (
     HEAD,
     REVISIONS,
     alembic_version,
+    changes,
     chunks,
     metadata,
     packs,
@@ -75,6 +76,11 @@ class Catalog(ABC):
                 connection.execute(insert(store).values(id=id_, epoch=0))
             held: str = connection.execute(select(store.c.id)).scalar_one()
         return held
+
+    def is_used(self) -> bool:
+        """Whether anything has ever been done with the store."""
+        with self.read("cannot look at the catalog") as connection:
+            return connection.execute(select(changes.c.seq).limit(1)).first() is not None
 
     def check(self, id_: str) -> None:
         """See that this is the catalog of the store with this id; one of an older version is upgraded.

@@ -275,7 +275,7 @@ def _translate(text: str, doing: str, path: Path) -> StoreError:
         return Denied(f"{doing}: {text}", fix="mend the permissions of the catalog's directory")
     if "locked" in text:
         return Unavailable(f"{doing}: the catalog is busy", fix="try again")
-    if "malformed" in text or "not a database" in text:
+    if any(sign in text for sign in ("malformed", "not a database", "no such table", "no such column")):
         return Corrupt(f"{doing}: the catalog is damaged: {text}", fix=MISSING)
     if "UNIQUE" in text:
         return Conflict(f"{doing}: somebody else made the same name first", fix="try again")
