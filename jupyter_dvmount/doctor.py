@@ -109,11 +109,11 @@ def _describe(store: VersionStore) -> _Finding:
     detail = f"{store.engine}, {store.url}" + (f" on {kind}" if kind else "")
     if directory is None:
         detail += f", {store.cached() / (1 << 20):.0f} MiB of it in the local cache"
-    if kind in _NETWORK:
+    if kind in _NETWORK and "?catalog=postgresql" not in store.url:
         return _Finding(
             "limited",
             f"{detail}: it works, but every commit waits for the network",
-            "set DVMOUNT_STORE to a directory on a local disk",
+            "set DVMOUNT_STORE to a directory on a local disk, or have the catalog in PostgreSQL",
         )
     return _Finding("ok", detail)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from jupyter_dvmount.store import Invalid, open_store
+from jupyter_dvmount.store import Invalid, Unavailable, open_store
 from jupyter_dvmount.store.embedded.blobs.s3.address import parse_address
 from jupyter_dvmount.store.embedded.place import Directory, SqliteFile, parse_place
 
@@ -102,3 +103,32 @@ def test_no_error_about_a_url_shows_a_password(url: str) -> None:
     with pytest.raises(Invalid) as caught:
         open_store(url)
     assert "secret" not in str(caught.value)
+
+
+def test_without_its_driver_a_catalog_in_postgresql_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("postgresql", "server"):
+        monkeypatch.delitem(sys.modules, f"jupyter_dvmount.store.embedded.catalog.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(Unavailable, match="needs psycopg") as caught:
+        open_store(f"{tmp_path.as_uri()}/store?catalog=postgresql://me@127.0.0.1/db")
+    assert caught.value.fix == "pip install 'jupyter-dvmount[postgresql]'"
+    assert not (tmp_path / "store" / "format").exists()
+
+
+@pytest.mark.parametrize(
+    "secret", ["me:hunter2@h/db", "me@h/db?password=hunter2", "me@h/db?sslpassword=hunter2"]
+)
+def test_a_catalog_with_a_password_is_refused_and_not_repeated(secret: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_place(f"file:///data/store?catalog=postgresql://{secret}")
+    assert "hunter2" not in f"{caught.value.message} {caught.value.fix}"
+    assert "PGPASSWORD" in caught.value.fix
+
+
+def test_the_options_of_a_catalog_survive_the_url_of_the_store() -> None:
+    url = "file:///data?catalog=postgresql%2Bpsycopg://me@h:5433/db%3Foptions=-csearch_path%253Da%26service=x"
+    place = parse_place(url)
+    assert place.catalog.server.query == {"options": "-csearch_path=a", "service": "x"}
+    assert parse_place(place.url) == place
