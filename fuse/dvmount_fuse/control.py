@@ -49,6 +49,8 @@ class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
         Who answers.
     mounted
         Whether the kernel has accepted the mount, and nobody has taken it away.
+    lost
+        Whether the kernel had accepted it, and somebody has taken it away.
     commits
         Commits with an open reader.
     rss
@@ -61,6 +63,7 @@ class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     version: str
     mountpoint: str
     mounted: bool
+    lost: bool = False
     commits: int
     rss: int
     busy: float

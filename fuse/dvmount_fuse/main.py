@@ -148,11 +148,14 @@ class Daemon:
             self.session.end()
 
     def _status(self) -> Status:
+        accepted = self.in_hand.mounted.is_set()
+        in_place = mounted_device(self.state.fs) == self.device
         return Status(
             pid=os.getpid(),
             version=version("jupyter-dvmount"),
             mountpoint=str(self.state.fs),
-            mounted=self.in_hand.mounted.is_set() and mounted_device(self.state.fs) == self.device,
+            mounted=accepted and in_place,
+            lost=accepted and not in_place,
             commits=self.filesystem.open_commits,
             rss=_resident(),
             busy=self.in_hand.busy(),

@@ -140,10 +140,10 @@ class Keeper:
         status = self._service.status()
         if status is not None:
             self._answered = time.monotonic()
-            if self._seen_mounted and not status.mounted:
+            if status.lost:
                 log.error("the mount has been taken away, though not its open files; the daemon is replaced")
                 self._kill()
-            self._seen_mounted = self._seen_mounted or status.mounted
+            self._seen_mounted = self._seen_mounted or status.mounted or status.lost
         elif time.monotonic() - self._answered > HUNG:
             log.error("the daemon has not answered for %.0f s and is replaced", HUNG)
             self._kill()
