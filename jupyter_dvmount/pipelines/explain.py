@@ -32,21 +32,6 @@ class Earlier(Known, Protocol):
         """The datums of that job, whatever became of them."""
 
 
-class NothingEarlier:
-    """The `Earlier` of a pipeline that has never run."""
-
-    job = ""
-    code: Code | None = None
-
-    def filter(self, keys: Sequence[str]) -> set[str]:
-        """Nothing has succeeded."""
-        return set()
-
-    def datums(self) -> Iterator[Datum]:
-        """There were none."""
-        return iter(())
-
-
 class _Past(NamedTuple):
     """A datum of the previous job that is in the place of one of now."""
 

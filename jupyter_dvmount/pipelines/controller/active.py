@@ -66,7 +66,6 @@ class Active:
         self._version: Version | None = None
         self._is_paused = False
         self._task: Future[None] | None = None
-        self._then: JobState | None = None
         self._running: Running | None = None
         self._stop = threading.Event()
         self._pauses = 0
@@ -332,7 +331,6 @@ class Active:
                 history.end(connection, row.num, state, reason)
 
         self._running = None
-        self._then = state
         self._start(fail)
 
     def _why_failed(self) -> str:

@@ -2,8 +2,20 @@ from __future__ import annotations
 
 from jupyter_dvmount.pipelines.datums import code_of, current_heads, enumerate_datums
 from jupyter_dvmount.pipelines.datums.scratch import Scratch
-from jupyter_dvmount.pipelines.explain import NothingEarlier, explain, nothing_because
+from jupyter_dvmount.pipelines.explain import explain, nothing_because
 from tests.unit.pipelines.specs import commit, pfs, spec
+
+
+class NothingEarlier:
+    """A pipeline that has never run."""
+
+    job, code = "", None
+
+    def filter(self, keys):
+        return set()
+
+    def datums(self):
+        return iter(())
 
 
 class Job:

@@ -97,7 +97,7 @@ class _Collection:
     def remove(self, grace: float) -> None:
         """Remove the rows of chunks condemned ``grace`` seconds ago or earlier."""
         old = chunks.c.condemned <= now() - int(grace * _MICROS)
-        some = select(chunks.c.hash).where(old).limit(_BATCH).scalar_subquery()
+        some = select(chunks.c.hash).where(old).limit(_BATCH)
         while True:
             with self._parts.catalog.write("cannot remove chunks") as connection:
                 begin_epoch(connection)
