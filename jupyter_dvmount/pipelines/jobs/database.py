@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -23,6 +23,7 @@ _BUSY_SECONDS = 30
 _CACHE_KIB = 16 << 10
 _LOG_PAGES = 8000  # of 4 KiB, after which the log is copied into the database
 _ID = 1  # of the only row of table about
+_MAKING = 0x64766D_6A6F6273  # key of PostgreSQL's lock: one process makes the tables
 
 
 class Superseded(Conflict):
@@ -70,7 +71,10 @@ class Database:
 
     @contextmanager
     def write(self, *, epoch: int | None = None) -> Iterator[Connection]:
-        """A transaction, to be kept short.
+        """A transaction, to be kept short: one at a time, whichever process it is of.
+
+        Writers wait for each other before they begin, in PostgreSQL as in SQLite. They would else meet in
+        the middle, each waiting for a row of the other's.
 
         Parameters
         ----------
@@ -82,14 +86,11 @@ class Database:
         Superseded
             If another controller has taken over.
         """
-        with self.translated("cannot write"), self._engine.connect() as connection:
-            connection.execution_options(writing=True)
-            with connection.begin():
-                if epoch is not None:
-                    query = select(about.c.epoch).with_for_update(read=True)
-                    if connection.execute(query).scalar_one() != epoch:
-                        raise Superseded("another controller has taken over", fix="let it work")
-                yield connection
+        with self._transaction() as connection:
+            newest = connection.execute(select(about.c.epoch).with_for_update()).scalar_one()
+            if epoch is not None and newest != epoch:
+                raise Superseded("another controller has taken over", fix="let it work")
+            yield connection
 
     def begin_epoch(self) -> int:
         """Begin a new epoch: writes of earlier controllers fail from now on."""
@@ -110,9 +111,18 @@ class Database:
     ) -> None:
         self.close()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self.translated("cannot write"), self._engine.connect() as connection:
+            connection.execution_options(writing=True)
+            with connection.begin():
+                yield connection
+
     def _prepare(self, store: str) -> None:
         if not inspect(self._engine).has_table(about.name):
-            with self.write() as connection:
+            with self._transaction() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(select(func.pg_advisory_xact_lock(_MAKING)))
                 metadata.create_all(connection)
                 if connection.execute(select(about.c.id)).one_or_none() is None:
                     first = {"id": _ID, "version": VERSION, "store": store, "epoch": 0, "wishes": 0}

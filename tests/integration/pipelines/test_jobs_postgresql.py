@@ -5,12 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from jupyter_dvmount.pipelines.controller.lease import is_held
+from jupyter_dvmount.pipelines.jobs import specs
+from jupyter_dvmount.pipelines.jobs.database import Database
 from tests.integration.pipelines.lab import Lab
 from tests.integration.pipelines.test_controller import CONTROLLER, DYING, UPPER, check_whole, source
 from tests.services.postgres import PostgresServer, need_postgres, running_postgres
@@ -52,6 +57,39 @@ def test_pipelines_run(lab: Lab) -> None:
     assert lab.wait("upper", failing).datums.success == 1
     lab.pipelines.delete("all")
     assert [each.name for each in lab.pipelines.all()] == ["upper"]
+
+
+def test_writers_wait_for_each_other_before_they_begin(lab: Lab) -> None:
+    """Each changes two rows, in the order that would have the other wait for ever."""
+    lab.put("in", a="alpha")
+    names = ("first", "second")
+    for name in names:
+        lab.create(name, UPPER, source("in"))
+    apart = threading.Barrier(2)
+
+    def change(order: Iterable[str]) -> None:
+        with Database(lab.config.jobs, lab.store.id) as database:
+            apart.wait()
+            for _ in range(20):
+                with database.write(epoch=0) as connection:
+                    for name in order:
+                        specs.pause(connection, name, paused=True)
+                        time.sleep(0.002)
+
+    with ThreadPoolExecutor() as pool:
+        for future in [pool.submit(change, order) for order in (names, names[::-1])]:
+            future.result(60)
+
+
+def test_processes_that_make_the_tables_at_once_all_succeed(postgres: PostgresServer, schema: str) -> None:
+    apart = threading.Barrier(8)
+
+    def make(_number: int) -> None:
+        apart.wait()
+        Database(jobs_url(postgres, schema), "store").close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(make, range(8)))
 
 
 def test_a_second_controller_does_not_begin_and_a_killed_ones_lease_is_free(lab: Lab) -> None:
