@@ -29,7 +29,7 @@ from jupyter_dvmount.store import StoreError, VersionStore
 from .active import Active, Tools
 from .cron import Clocks
 from .following import Follower
-from .lease import Lease
+from .lease import Lease, take
 
 log = logging.getLogger("jupyter_dvmount.pipelines")
 
@@ -117,8 +117,6 @@ class Controller:
 
     def _turn(self) -> bool:
         """Do what is due; whether nothing is left to do now."""
-        if self._trouble:
-            self._renew()
         self._take_events()
         moment = monotonic()
         is_new = False
@@ -134,6 +132,7 @@ class Controller:
 
     def _look(self, moment: float) -> bool:
         """Look at the feed, the clocks and the wishes; whether anything was new."""
+        self._renew()  # the connection may have been replaced without anybody noticing
         everywhere = moment - self._looked_everywhere >= EVERYWHERE
         is_new = self._follower.look(everywhere=everywhere)
         with self._database.read() as connection:
@@ -146,7 +145,6 @@ class Controller:
         is_new = self._clocks.tick(self._versions, now()) or is_new
         self._looked = moment
         if everywhere:
-            self._renew()
             self._looked_everywhere = moment
         if is_new:
             self._last_event = moment
@@ -179,7 +177,7 @@ class Controller:
 
     def _renew(self) -> None:
         """Take the lease again if it was lost with a connection, unless somebody else has it by now."""
-        if not self._lease.is_valid() and not self._lease.take():
+        if not self._lease.is_valid() and not take(self._lease):
             raise Superseded("another controller has taken over", fix="let it work")
 
     # datums
