@@ -44,6 +44,7 @@ def plan_of(spec: PipelineSpec) -> Plan:
         timeout=spec.datum_timeout_seconds or None,
         cpu=spec.resource_limits.cpu_cores or None,
         memory=spec.resource_limits.memory_bytes or None,
+        disk=spec.resource_limits.disk_bytes or None,
     )
 
 

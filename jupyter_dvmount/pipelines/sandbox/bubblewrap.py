@@ -68,6 +68,10 @@ class Bubblewrap:
         """Itself."""
         return PFS
 
+    def scratch(self, place: Place) -> tuple[Path, ...]:
+        """The output and what is its /tmp; all else is read-only or in memory."""
+        return place.out, place.root / "tmp"
+
     def explain(self, exit_code: int, output: bytes) -> tuple[FailureClass, str]:
         """What bwrap itself says when it cannot set things up."""
         if exit_code != 1 or not output.startswith(b"bwrap: "):

@@ -61,6 +61,8 @@ class Image:
             arguments += ["--memory", str(plan.memory), "--memory-swap", str(plan.memory)]
         if plan.cpu is not None:
             arguments += ["--cpus", f"{plan.cpu:g}"]
+        if plan.disk is not None:
+            arguments += ["--ulimit", f"fsize={plan.disk}:{plan.disk}"]
         for bind in (*place.inputs, *place.secrets):
             arguments += ["--mount", f"type=bind,src={bind.source},dst={bind.target},ro"]
         arguments += ["--mount", f"type=bind,src={place.out},dst={PFS}/out"]
@@ -83,6 +85,10 @@ class Image:
     def pfs(self, place: Place) -> str:
         """Itself."""
         return PFS
+
+    def scratch(self, place: Place) -> tuple[Path, ...]:
+        """The output. What is written to the container's own layer is the engine's to count."""
+        return (place.out,)
 
     def explain(self, exit_code: int, output: bytes) -> tuple[FailureClass, str]:
         """What the engine's own exit codes mean."""
@@ -107,8 +113,10 @@ class Image:
         return (plan.user or self._users[plan.image]) in _ROOT
 
     def warnings(self, plan: Plan) -> list[str]:
-        """Everything is done here."""
-        return []
+        """Of what is written, the engine's own layer is not counted."""
+        if plan.disk is None:
+            return []
+        return ["the disk limit is for /pfs/out and for each file: what is written elsewhere is not added up"]
 
     def _environment(self) -> dict[str, str]:
         """What the engine itself needs."""

@@ -214,6 +214,8 @@ def _become(launch: Launch, stdin: int, output: int, failing: int) -> NoReturn:
             os.close(descriptor)
         if launch.memory is not None:
             resource.setrlimit(resource.RLIMIT_AS, (launch.memory, launch.memory))
+        if launch.file_size is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (launch.file_size, launch.file_size))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if launch.identity is not None:
             os.setgroups(launch.identity.groups)

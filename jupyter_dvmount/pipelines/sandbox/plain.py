@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from jupyter_dvmount.store import Unavailable
 
@@ -42,6 +43,10 @@ class Plain:
     def pfs(self, place: Place) -> str:
         """The directory of links."""
         return str(place.root / "pfs")
+
+    def scratch(self, place: Place) -> tuple[Path, ...]:
+        """The output, and the directories that its variables name."""
+        return place.out, place.root / "home", place.root / "tmp"
 
     def explain(self, exit_code: int, output: bytes) -> tuple[FailureClass, str]:
         """Every failure is the code's own."""

@@ -65,8 +65,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         Seconds that a datum may take; None for no bound.
     grace
         Seconds between SIGINT and SIGKILL.
-    cpu, memory
-        Limits in cores and bytes; None for none.
+    cpu, memory, disk
+        Limits in cores and bytes; None for none. That of the disk is for all that is written.
     """
 
     cmd: tuple[str, ...]
@@ -84,6 +84,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     grace: float = GRACE
     cpu: float | None = None
     memory: int | None = None
+    disk: int | None = None
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -148,6 +149,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         Whom it becomes, or None.
     memory
         Bytes of address space that each of its processes may have, or None.
+    file_size
+        Bytes that each file may get, or None.
     cgroups
         Files to write its process id to.
     wrapped
@@ -168,6 +171,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     stdin: bytes = b""
     identity: Identity | None = None
     memory: int | None = None
+    file_size: int | None = None
     cgroups: tuple[str, ...] = ()
     wrapped: bool = False
     no_new_privileges: bool = False
@@ -216,6 +220,9 @@ class Sandbox(Protocol):
 
     def pfs(self, place: Place) -> str:
         """What stands for ``/pfs`` in the links that the code makes."""
+
+    def scratch(self, place: Place) -> tuple[Path, ...]:
+        """Directories of this machine that the code can write to, for the bound on the disk."""
 
     def explain(self, exit_code: int, output: bytes) -> tuple[FailureClass, str]:
         """Class and reason of a failure that is the tier's own; empty ones for the code's.

@@ -11,11 +11,13 @@ from msgspec.structs import replace
 from jupyter_dvmount.store import StoreError
 
 from .cgroups import Cgroups, Group
+from .disk import Disk
 from .plan import Command, FailureClass, Launch, Outcome, Place, Plan, Sandbox, State
 from .supervise import Cancel, Run, Sink, Supervisor
 
 _HEAD = 4096  # bytes of output kept to tell the sandbox's own failures from the code's
 _KILLED = 128 + signal.SIGKILL
+_TOO_LARGE = 128 + signal.SIGXFSZ
 
 
 def run_plan(
@@ -90,12 +92,14 @@ class _Attempt:
         self._sink = sink
         self._cancel = cancel
         self._begin = begin
+        self._disk = Disk(sandbox.scratch(place), plan.disk)
 
     def run(self, command: Command) -> Outcome:
         plan = self._plan
         launch = self._sandbox.launch(plan, self._place, command)
         if self._sandbox.tier == "image":  # the engine sets its limits itself
             return self._outcome(*self._supervise(launch), oom=False)
+        launch = replace(launch, file_size=plan.disk)
         with self._cgroups.group(memory=plan.memory, cpu=plan.cpu) as group:
             launch = replace(launch, cgroups=group.members if group else (), memory=self._address_space())
             run, head = self._supervise(launch)
@@ -114,7 +118,9 @@ class _Attempt:
 
         left = None if self._plan.timeout is None else self._plan.timeout - (time.monotonic() - self._begin)
         timeout = None if left is None else max(left, 0.0)
-        run = self._supervisor.run(launch, keep, self._cancel, timeout=timeout, grace=self._plan.grace)
+        run = self._supervisor.run(
+            launch, keep, self._cancel, disk=self._disk, timeout=timeout, grace=self._plan.grace
+        )
         return run, bytes(head)
 
     def _outcome(self, run: Run, head: bytes, *, oom: bool) -> Outcome:
@@ -137,9 +143,14 @@ class _Attempt:
             return "timeout", f"not finished after {plan.timeout:g} s (datum_timeout)"
         if run.refused:
             return "user", f"cannot be run: {run.refused}"
+        if plan.disk is not None and self._is_too_much(run):
+            return "user", f"wrote too much: the limit is {plan.disk} bytes (resource_limits.disk)"
         if run.exit_code == 0 or run.exit_code in plan.accept_return_code:
             return "", ""
         return self._blame(run, head, oom=oom)
+
+    def _is_too_much(self, run: Run) -> bool:
+        return run.why == "disk" or run.exit_code == _TOO_LARGE or self._disk.is_exceeded()
 
     def _blame(self, run: Run, head: bytes, *, oom: bool) -> tuple[FailureClass, str]:
         plan = self._plan

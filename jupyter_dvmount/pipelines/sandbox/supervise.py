@@ -19,13 +19,14 @@ from typing_extensions import Self
 
 from jupyter_dvmount.store import Unavailable
 
+from .disk import Disk
 from .keeper import Ended, Interrupt, Kill, Refused, Start
 from .plan import Launch
 from .processes import MARKER, end_marked
 from .wire import Receiver, send
 
 Sink = Callable[[bytes], None]
-Why = Literal["", "cancelled", "timeout"]
+Why = Literal["", "cancelled", "timeout", "disk"]
 
 _BLOCK = 1 << 16
 _END_PATIENCE = 30.0  # seconds that the keeper may take to end everything
@@ -78,7 +79,9 @@ class Supervisor:
         self._connection: socket.socket | None = None
         self._abandoned = False
 
-    def run(self, launch: Launch, sink: Sink, cancel: Cancel, *, timeout: float | None, grace: float) -> Run:
+    def run(
+        self, launch: Launch, sink: Sink, cancel: Cancel, *, disk: Disk, timeout: float | None, grace: float
+    ) -> Run:
         """Run a process to its end and everything that it has started with it.
 
         Parameters
@@ -89,6 +92,8 @@ class Supervisor:
             Gets what is printed, as it comes; must not block for long.
         cancel
             Asks for its end.
+        disk
+            What it writes; it is ended when that is too much.
         timeout
             Seconds after which it is ended; None for no bound.
         grace
@@ -119,6 +124,7 @@ class Supervisor:
                 output=output,
                 sink=sink,
                 cancel=cancel,
+                disk=disk,
                 timeout=timeout,
                 grace=grace,
             ).run()
@@ -194,6 +200,7 @@ class _Watch:
         output: int,
         sink: Sink,
         cancel: Cancel,
+        disk: Disk,
         timeout: float | None,
         grace: float,
     ) -> None:
@@ -202,6 +209,7 @@ class _Watch:
         self._output = output
         self._sink = sink
         self._cancel = cancel
+        self._disk = disk
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._grace = grace
         self._why: Why = ""
@@ -215,28 +223,35 @@ class _Watch:
                 sources.append(self._output)
             if not self._why:
                 sources.append(self._cancel.woken)
-            left = None if self._deadline is None else max(self._deadline - time.monotonic(), 0)
-            ready, _, _ = select(sources, [], [], left)
+            ready, _, _ = select(sources, [], [], self._rest())
             if self._output in ready:
                 self._read()
             if self._connection in ready:
                 return self._ended()
             if self._cancel.woken in ready:
-                self._interrupt("cancelled")
+                self._interrupt("cancelled", self._grace)
             elif self._deadline is not None and time.monotonic() >= self._deadline:
                 self._overdue()
+            elif not self._why and self._disk.pause == 0 and self._disk.is_exceeded():
+                self._interrupt("disk", 0.0)
+
+    def _rest(self) -> float | None:
+        """Seconds until something has to be done."""
+        left = None if self._deadline is None else max(self._deadline - time.monotonic(), 0)
+        times = [left, None if self._why else self._disk.pause]
+        return min((each for each in times if each is not None), default=None)
 
     def _overdue(self) -> None:
         if not self._why:
-            self._interrupt("timeout")
+            self._interrupt("timeout", self._grace)
         else:
             send(self._connection, Kill())
             self._deadline = None
 
-    def _interrupt(self, why: Why) -> None:
+    def _interrupt(self, why: Why, grace: float) -> None:
         self._why = why
         send(self._connection, Interrupt())
-        self._deadline = time.monotonic() + self._grace
+        self._deadline = time.monotonic() + grace
 
     def _read(self) -> None:
         with suppress(BlockingIOError):

@@ -208,6 +208,11 @@ class Resources(_Part, frozen=True, kw_only=True):
         """Bytes of memory; 0 where nothing is said."""
         return size(self.memory)
 
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes of scratch space; 0 where nothing is said."""
+        return size(self.disk)
+
 
 class ObjectStorage(_Part, frozen=True, kw_only=True):
     """Object storage to export to."""
