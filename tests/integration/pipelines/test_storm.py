@@ -1,0 +1,16 @@
+"""Everything that can be killed is, at random moments: some seconds of ``python -m tests.storm``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.storm.storm import VICTIMS, Storm
+
+SECONDS = 5.0
+
+
+def test_nothing_is_lost_or_done_twice_whatever_is_killed_and_when(tmp_path: Path) -> None:
+    storm = Storm(tmp_path, seed=5, tier="plain", jobs="")
+    storm.rage(SECONDS, [*VICTIMS])
+    storm.check()
+    assert storm.killed

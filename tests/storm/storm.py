@@ -1,0 +1,183 @@
+"""Kills what runs pipelines at random moments while commits come in, and compares with a run in peace."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from sqlalchemy import select
+
+from jupyter_dvmount.pipelines.jobs import FINAL
+from jupyter_dvmount.pipelines.jobs.schema import results
+from tests.integration.pipelines.lab import Lab
+from tests.integration.pipelines.sandboxes import running
+from tests.integration.pipelines.test_controller import check_whole, source
+
+log = logging.getLogger("tests.storm")
+
+VICTIMS = {
+    "controller": "jupyter_dvmount.pipelines.controller",
+    "agent": "jupyter_dvmount.pipelines.agent",
+    "keeper": "jupyter_dvmount.pipelines.sandbox.keeper",
+}
+"""What can be killed: the modules that its processes run."""
+NAMES = 24
+"""Files that come, change and go: as many datums at most."""
+LULL, LAG = (0.05, 3.0), (0.05, 2.5)
+"""Seconds between two kills, and between two commits."""
+PATIENCE = 300.0
+"""Seconds in which everything has to be done after the last kill."""
+_TICK = 0.02
+
+Change = dict[str, str | None]
+
+
+class Storm:
+    """Two pipelines, one below the other, whose code writes down each time that it runs.
+
+    Parameters
+    ----------
+    work
+        An empty directory.
+    seed
+        Of what is random.
+    tier, jobs
+        The sandbox, and the database of jobs.
+    """
+
+    def __init__(self, work: Path, *, seed: int, tier: str, jobs: str) -> None:
+        self._random = random.Random(seed)
+        self._work = work
+        self._nap = f"0.1{os.getpid():07}"  # seconds; found among the arguments of processes
+        self._lab = self._new("storm", tier=tier, jobs=jobs)
+        self._trace = work / "storm" / "trace"
+        self._changes: list[Change] = []
+        self._commits: list[str] = []
+        self._there: set[str] = set()
+        self._done: dict[str, int] = {}
+        self.killed: Counter[str] = Counter()
+
+    def rage(self, seconds: float, victims: Sequence[str]) -> None:
+        """Commit and kill for a while, then let everything come to its end."""
+        lab = self._lab
+        self._commit(lab, self._change(everything=True))
+        self._create(lab)
+        lab.start()
+        end = time.monotonic() + seconds
+        next_kill = next_commit = time.monotonic()
+        while (moment := time.monotonic()) < end:
+            if moment >= next_kill:
+                self._kill(self._random.choice(victims))
+                next_kill = time.monotonic() + self._random.uniform(*LULL)
+            if moment >= next_commit:
+                self._commit(lab, self._change())
+                next_commit = time.monotonic() + self._random.uniform(*LAG)
+            time.sleep(_TICK)
+        log.info("killed %s; %d commits", dict(self.killed), len(self._changes))
+        lab.until(lambda: all(each.state in FINAL for each in lab.pipelines.jobs()), seconds=PATIENCE)
+
+    def check(self) -> None:
+        """Assert what is promised."""
+        lab = self._lab
+        check_whole(lab)
+        log.info("each commit has one job and one output, in order, and the store is whole")
+        again = {datum for datum, runs in self._done.items() if self._runs()[datum] != runs}
+        assert not again, f"run again although finished: {again}"
+        log.info("none of %d finished datums ran again", len(self._done))
+        for job in lab.pipelines.jobs():
+            states = Counter(each.state for each in lab.pipelines.datums(job.pipeline, job.id))
+            counts = Counter({state: getattr(job.datums, state) for state in ("success", "skipped")})
+            assert not states or counts == states, job  # older jobs have forgotten them
+        log.info("the sums of jobs are those of their datums")
+        assert running(self._nap) == []
+        lab.close()
+        assert [*(lab.config.state / "scratch").iterdir()] == []
+        log.info("no process and no scratch directory is left")
+        calm = self._in_peace()
+        storm = Lab(lab.root, jobs=lab.config.jobs)
+        for number, (commit, other) in enumerate(zip(self._commits, calm, strict=True)):
+            for pipeline in ("upper", "all"):
+                assert storm.files(pipeline, commit) == other[pipeline], (number, pipeline, commit)
+        storm.close()
+        log.info("all outputs of %d commits are those of a run in peace", len(calm))
+
+    def _in_peace(self) -> list[dict[str, dict[str, str]]]:
+        """The outputs of the same commits, by pipeline."""
+        lab = self._new("peace", tier="plain", jobs="")
+        first, *others = self._changes
+        commits = [self._commit(lab, first, note=False)]
+        self._create(lab)
+        commits += [self._commit(lab, each, note=False) for each in others]
+        lab.once()
+        found = [{name: lab.files(name, commit) for name in ("upper", "all")} for commit in commits]
+        lab.close()
+        return found
+
+    def _new(self, name: str, *, tier: str, jobs: str) -> Lab:
+        return Lab(self._work / name, tier=tier, jobs=jobs)
+
+    def _create(self, lab: Lab) -> None:
+        trace = lab.root / "trace"
+        script = (
+            f"echo $PACH_DATUM_ID >> '{trace}'; sleep {self._nap};"
+            " tr a-z A-Z < $data > $PFS_OUT/$(basename $data)"
+        )
+        lab.create("upper", script, source("in"), datum_set_spec={"number": 4})
+        script = f"echo $PACH_DATUM_ID >> '{trace}'; cat $data/* > $PFS_OUT/all"
+        lab.create("all", script, source("upper", "/"))
+
+    def _change(self, *, everything: bool = False) -> Change:
+        """Some files with new contents, which no datum has seen, and one that goes."""
+        draw, number = self._random, len(self._changes)
+        names = [f"file{each:02}" for each in range(NAMES)]
+        chosen = names if everything else draw.sample(names, draw.randint(1, 6))
+        change: Change = {name: f"{name} of commit {number}\n" for name in chosen}
+        if not everything and len(self._there) > NAMES // 2:
+            change[draw.choice(sorted(self._there))] = None
+        self._there |= change.keys()
+        self._there -= {name for name, text in change.items() if text is None}
+        self._changes.append(change)
+        return change
+
+    def _commit(self, lab: Lab, change: Change, *, note: bool = True) -> str:
+        id = lab.put("in", **change)
+        if note:
+            self._commits.append(id)
+        return id
+
+    def _kill(self, victim: str) -> None:
+        lab = self._lab
+        if victim == "controller":
+            lab.kill()
+            self._note()
+            lab.start()
+        else:
+            found = [each for each in lab.descendants() if _runs(each, VICTIMS[victim])]
+            if not found:
+                return
+            self._random.choice(found).kill()
+            self._note()
+        self.killed[victim] += 1
+
+    def _note(self) -> None:
+        """Remember what has finished by now, and how often that has run."""
+        runs = self._runs()
+        with self._lab.database.read() as connection:
+            for datum in connection.execute(select(results.c.datum)).scalars():
+                self._done.setdefault(datum, runs[datum])
+
+    def _runs(self) -> Counter[str]:
+        return Counter(self._trace.read_text().split()) if self._trace.exists() else Counter()
+
+
+def _runs(process: psutil.Process, module: str) -> bool:
+    with suppress(psutil.Error):
+        return module in process.cmdline()
+    return False
