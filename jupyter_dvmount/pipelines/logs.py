@@ -15,10 +15,11 @@ from jupyter_dvmount.store import Invalid, NotFound, Unavailable
 from .scrub import Scrubber
 
 CAP = 16 << 20
-"""Bytes of an attempt's output that are kept."""
+"""Bytes of an attempt's output that are kept; short lines cost what their records do."""
 LINE = 16 << 10
 """Bytes after which a line without an end is cut."""
 
+_RECORD = 40  # bytes of a line's record besides its text
 _PAGE = 1 << 20
 _POLL = 0.1  # seconds between two looks at a log that is followed
 _END_LOOK = 4096  # bytes at the end of a file in which its last record is
@@ -99,12 +100,12 @@ class Recorder:
 
     def _cut(self, data: bytes) -> list[LogLine]:
         kept = data[: max(self._left, 0)]
-        self._left -= len(data)
         self._dropped += len(data) - len(kept)
         *lines, self._rest = (self._rest + kept).split(b"\n")
         while len(self._rest) >= LINE:
             lines.append(self._rest[:LINE])
             self._rest = self._rest[LINE:]
+        self._left -= len(kept) + _RECORD * kept.count(b"\n")
         return [_line(line) for line in lines]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 
 import msgspec
 from msgspec.structs import replace
+from sqlalchemy import Connection
 
 from jupyter_dvmount.pipelines.executors import Executor
 from jupyter_dvmount.pipelines.jobs import JobInput, JobState, history, work
@@ -17,6 +18,7 @@ from jupyter_dvmount.pipelines.jobs.database import Database, Superseded
 from jupyter_dvmount.pipelines.jobs.history import JobRow
 from jupyter_dvmount.pipelines.jobs.schema import now
 from jupyter_dvmount.pipelines.jobs.specs import Version, version
+from jupyter_dvmount.pipelines.jobs.work import Ended
 from jupyter_dvmount.pipelines.logs import LogKey
 from jupyter_dvmount.pipelines.messages import Batch, Finished, Started
 from jupyter_dvmount.pipelines.secrets import SecretStore
@@ -178,6 +180,7 @@ class Active:
                     if tier and not self._row.tier:
                         history.change(connection, self.num, tier=tier)
                     if ended:
+                        self._say(connection, ended)
                         work.end_attempts(connection, self._row, ended)
                         work.tally(connection, self.num, ended)
                     row = history.row_of(connection, self.pipeline, self._row.id)
@@ -187,6 +190,13 @@ class Active:
                 self._row = row
         for each, end in judged:
             running.end(each, end)
+
+    def _say(self, connection: Connection, ended: Sequence[Ended]) -> None:
+        """Note what datums wait for that are tried again, until one of them succeeds."""
+        lost = [each for each in ended if each.finished.outcome.failure == "infrastructure"]
+        reason = f"waiting: {lost[-1].finished.outcome.reason}" if len(lost) == len(ended) else ""
+        if reason != self._row.reason:
+            history.change(connection, self.num, reason=reason)
 
     # steps
 
@@ -272,7 +282,7 @@ class Active:
             limit = self._its_version().spec.job_timeout_seconds
             if limit:
                 passed = (now() - (self._row.started or now())).total_seconds()
-                self._deadline = monotonic() + limit - passed
+                self._deadline = monotonic() + limit - max(passed, 0.0)  # the clock may have been set back
         if self._deadline is not None and monotonic() >= self._deadline and not self._killed_because:
             self._killed_because = (
                 f"it took longer than its job_timeout of {self._its_version().spec.job_timeout}"

@@ -31,10 +31,14 @@ class Clocks:
         self._database = database
         self._epoch = epoch
         self._due: dict[tuple[str, str], datetime] = {}
+        self._looked: datetime | None = None
 
     def tick(self, versions: Mapping[str, Version], moment: datetime) -> bool:
         """Make the ticks that are due; whether there were any. Of several that were missed, the newest."""
         made = False
+        if self._looked is not None and moment < self._looked:  # the clock was set back
+            self._due.clear()
+        self._looked = moment
         wanted = {
             (name, each.name): each
             for name, version in versions.items()
@@ -58,10 +62,12 @@ class Clocks:
         with self._database.read() as connection:
             here = (ticks.c.pipeline == key[0]) & (ticks.c.input == key[1])
             after = connection.execute(select(ticks.c.after).where(here)).scalar_one_or_none()
+        start = start_time(cron.start) or moment
         if after is None:
-            after = start_time(cron.start) or moment
+            after = start
             self._note(key, after)
-        due = next_tick(cron.spec, after)
+        # What was noted by a clock that was ahead must not silence the input until then.
+        due = next_tick(cron.spec, min(after, max(start, moment)))
         if due is not None:
             self._due[key] = due
         return due

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from itertools import islice
 
 import msgspec
@@ -16,14 +17,22 @@ from jupyter_dvmount.store import Commit, NotFound, VersionStore
 
 FARTHEST = 1000
 """Commits of a branch that are made up for one by one; of older ones only the newest counts."""
+_EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
 
 
 class _Moved(msgspec.Struct, frozen=True):
-    """A commit that a pipeline has no job for."""
+    """A commit that a pipeline has no job for.
+
+    Parameters
+    ----------
+    moment
+        When it was finished; never before a commit that it follows, whatever the clock said.
+    """
 
     pipeline: str
     branch: Branch
     commit: Commit
+    moment: datetime
 
 
 class Follower:
@@ -76,14 +85,15 @@ class Follower:
             moved = [*changed(connection, versions, heads)]
         if not moved:
             return
-        found = [
-            _Moved(name, pair, commit)
-            for name, pair, last in moved
-            for commit in self._commits(pair, heads[pair], last)
-            if commit.branch == pair[1] or commit.id == heads[pair] or (*pair, commit.id) in were_heads
-        ]
+        found: list[_Moved] = []
+        for name, pair, last in moved:
+            moment = _EARLIEST
+            for commit in reversed(self._commits(pair, heads[pair], last)):
+                moment = max(moment, commit.finished or commit.started)
+                if commit.branch == pair[1] or commit.id == heads[pair] or (*pair, commit.id) in were_heads:
+                    found.append(_Moved(name, pair, commit, moment))
         by_id: dict[str, list[_Moved]] = {}
-        for each in sorted(found, key=lambda each: each.commit.finished or each.commit.started):
+        for each in sorted(found, key=lambda each: each.moment):
             by_id.setdefault(each.commit.id, []).append(each)
         everything = self._heads({repo for repo, _ in read}, read)
         for id, together in by_id.items():

@@ -20,6 +20,7 @@ INSTALL = "sudo apt-get install -y podman runc"
 LABEL = "dvmount"
 _PROBE_IMAGE = "dvmount-probe:1"
 _ROOT = frozenset({"", "0", "0:0", "root", "root:root"})
+_PULLING = re.compile(rb"Trying to pull (\S+)\.\.\.|Unable to find image '(\S+)' locally")  # podman, docker
 _PROBE_PATIENCE = 60.0
 _LINGER = 5.0  # seconds for podman's own clean-up after a container has ended
 _ENGINE_FAILED, _NOT_STARTED, _NOT_FOUND, _KILLED = 125, 126, 127, 137  # podman-run(1), exit status
@@ -93,6 +94,13 @@ class Image:
     def explain(self, exit_code: int, output: bytes) -> tuple[FailureClass, str]:
         """What the engine's own exit codes mean."""
         last = (output.strip().splitlines() or [b""])[-1].decode(errors="replace")
+        pulled = _PULLING.search(output) if exit_code == _ENGINE_FAILED else None
+        if pulled is not None:
+            image = (pulled[1] or pulled[2]).decode(errors="replace")
+            return "infrastructure", (
+                f"image {image} is not here and cannot be pulled: {last}; "
+                "pull or build it, or correct transform.image"
+            )
         if exit_code == _ENGINE_FAILED:
             return "infrastructure", f"the container could not be started: {last}"
         if output.startswith(b"ERROR (catatonit:") or (

@@ -88,6 +88,16 @@ def test_output_without_an_end_takes_bounded_memory_and_is_counted() -> None:
     assert kept[-1].text.startswith(str(50 * 65536 - 100_000))
 
 
+def test_short_lines_take_no_more_room_than_long_ones(tmp_path: Path) -> None:
+    recorder, logs = Recorder(cap=100_000), LogStore(tmp_path / "logs")
+    for _ in range(20):
+        logs.append(KEY, recorder.feed(b"y\n" * 2_000))
+    logs.append(KEY, recorder.finish())
+    (file,) = (path for path in (tmp_path / "logs").rglob("*") if path.is_file())
+    assert file.stat().st_size < 2 * 100_000
+    assert b"more bytes were printed and not kept" in file.read_bytes()
+
+
 def test_a_log_is_read_on_where_the_reader_has_stopped(tmp_path: Path) -> None:
     logs = LogStore(tmp_path / "logs")
     logs.append(KEY, [LogLine(time=1.0, text="one")])
