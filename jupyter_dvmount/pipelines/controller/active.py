@@ -28,6 +28,7 @@ from .egress import export
 from .finishing import close_output, commit_output
 from .preparing import Stopped, prepare
 from .running import Running
+from .tidying import tidy
 
 log = logging.getLogger("jupyter_dvmount.pipelines")
 
@@ -324,8 +325,7 @@ class Active:
             with tools.database.write(epoch=tools.epoch) as connection:
                 work.count(connection, row.num)
                 history.end(connection, row.num, "success", row.reason if not row.total else "")
-            with tools.database.write(epoch=tools.epoch) as connection:
-                work.prune(connection, row.pipeline)
+            tidy(tools.store, tools.database, row, epoch=tools.epoch)
 
         self._start(finish)
 
@@ -339,6 +339,7 @@ class Active:
                 if row.state != "created":
                     work.count(connection, row.num)
                 history.end(connection, row.num, state, reason)
+            tidy(tools.store, tools.database, row, epoch=tools.epoch)
 
         self._running = None
         self._start(fail)

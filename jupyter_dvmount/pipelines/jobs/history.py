@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, Update, insert, select, update
+from sqlalchemy import Connection, Row, Update, func, insert, select, update
 
 from jupyter_dvmount.store import CommitRef, Conflict, Invalid, NotFound
 
@@ -61,6 +61,13 @@ def newest(connection: Connection, pipeline: str, *, unfinished: bool = False) -
     over = jobs.c.finished.is_(None) if unfinished else jobs.c.finished.is_not(None)
     query = select(jobs).where(jobs.c.pipeline == pipeline, over).order_by(jobs.c.num.desc())
     return connection.execute(query.limit(1)).one_or_none()
+
+
+def ended(connection: Connection, pipeline: str) -> int:
+    """How many jobs of a pipeline are over."""
+    query = select(func.count()).where(jobs.c.pipeline == pipeline, jobs.c.finished.is_not(None))
+    number: int = connection.execute(query).scalar_one()
+    return number
 
 
 def listing(

@@ -52,12 +52,17 @@ def add(connection: Connection, spec: PipelineSpec) -> None:
 
 
 def revise(connection: Connection, spec: PipelineSpec, salt: str | None) -> int:
-    """Give a pipeline another spec, and another salt unless it is None; the number of the new version."""
+    """Give a pipeline another spec, and another salt unless it is None; the number of the new version.
+
+    With another salt no datum has an id that it had before, so that earlier results are of no use any more.
+    """
     held = version(connection, spec.name)
     number = held.number + 1
     row = {"pipeline": spec.name, "version": number, "spec": spec, "created": now()}
     connection.execute(insert(versions).values({**row, "salt": held.salt if salt is None else salt}))
     connection.execute(update(pipelines).where(pipelines.c.name == spec.name).values(version=number))
+    if salt is not None:
+        connection.execute(delete(results).where(results.c.pipeline == spec.name))
     wish(connection)
     return number
 

@@ -118,10 +118,26 @@ def prune(connection: Connection, pipeline: str) -> None:
     Those of the newest success stay: the next output is made by its difference to that one.
     """
     over = select(jobs.c.num).where(jobs.c.pipeline == pipeline, jobs.c.finished.is_not(None))
-    old = connection.execute(over.order_by(jobs.c.num.desc()).offset(KEPT_JOBS)).scalars().all()
+    old = over.order_by(jobs.c.num.desc()).offset(KEPT_JOBS).subquery()
     succeeded = (jobs.c.pipeline == pipeline) & (jobs.c.state == "success")
     newest = connection.execute(select(func.max(jobs.c.num)).where(succeeded)).scalar_one()
-    connection.execute(delete(datums).where(datums.c.job.in_(set(old) - {newest})))
+    is_old = datums.c.job.in_(select(old.c.num)) & (datums.c.job != (newest or 0))
+    connection.execute(delete(datums).where(is_old))
+
+
+def commits_in_use(database: Database, pipeline: str) -> set[str]:
+    """Commits with outputs of a pipeline's datums that a job may still take over or show."""
+    mine = select(jobs.c.num).where(jobs.c.pipeline == pipeline).scalar_subquery()
+    queries = (
+        select(results.c.output).where(results.c.pipeline == pipeline, results.c.output.is_not(None)),
+        select(datums.c.output).where(datums.c.job.in_(mine), datums.c.output.is_not(None)),
+    )
+    found: set[str] = set()
+    with database.read() as connection:
+        for query in queries:
+            rows = connection.execution_options(yield_per=_PAGE).execute(query)
+            found.update(output.commit for output in rows.scalars())
+    return found
 
 
 def is_kept(connection: Connection, row: JobRow) -> bool:
