@@ -124,6 +124,7 @@ class Running:
             plan=self._plan,
             output_repo=meta_repo(self._spec.name),
             attempts=tuple(attempts),
+            image_required=self._spec.transform.image_required,
         )
 
     def take_back(self, batch: Batch) -> None:

@@ -70,6 +70,9 @@ class Transform(_Part, frozen=True, kw_only=True):
     """The code."""
 
     image: Annotated[str, Meta(description="Container image to run in, where there are containers.")] = ""
+    image_required: Annotated[
+        bool, Meta(description="Never run without the image, also where there are no containers.")
+    ] = False
     cmd: Annotated[Text, Meta(description="Program and arguments; no shell.")] = ()
     stdin: Annotated[Text, Meta(description="Lines that cmd gets on standard input.")] = ()
     env: Annotated[dict[str, str], Meta(description="Environment variables.")] = {}
@@ -82,7 +85,7 @@ class Transform(_Part, frozen=True, kw_only=True):
     ] = ()
     working_dir: Annotated[str, Meta(description="Absolute directory to run in.")] = ""
     user: Annotated[str, Meta(description="User to run as, in the image.")] = ""
-    datum_batching: Annotated[bool, Meta(description="One process asks for datum after datum.")] = False
+    datum_batching: Annotated[Any, _ignored("each datum has a process of its own")] = None
     image_pull_secrets: OnCluster = None
     memory_volume: OnCluster = None
     dockerfile: Annotated[Any, _ignored("images are not built here")] = None

@@ -153,6 +153,27 @@ def test_a_broken_podman_is_named_and_the_next_tier_runs_with_a_warning(
     assert found.fix == "make 'podman run' work for this user, or install runc"
 
 
+def test_a_job_whose_image_is_required_waits_until_it_can_be_run(tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    executable(programs / "podman", "echo 'Error: cannot set up the storage' >&2; exit 125")
+    lab = Lab(tmp_path, tier="")
+    try:
+        lab.put("in", a="alpha")
+        transform = {"image": "python:3.12", "image_required": True}
+        lab.create("upper", "touch $PFS_OUT/done", source("in"), transform=transform)
+        lab.start(PATH=f"{programs}:/usr/bin:/bin")
+        reason = lab.until(lambda: lab.newest("upper").reason)
+        assert reason.startswith("waiting: image python:3.12 cannot be run: ")
+        assert "cannot set up the storage" in reason
+        assert lab.newest("upper").state == "running"
+        lab.update("upper", "touch $PFS_OUT/done", source("in"), transform={"image": "python:3.12"})
+        lab.pipelines.stop_job("upper", [*lab.pipelines.jobs("upper")][-1].id)
+        assert lab.wait("upper", lab.newest("upper").id).state == "success"
+    finally:
+        lab.close()
+
+
 def test_a_job_whose_image_is_absent_says_so_while_it_tries_again(tmp_path: Path) -> None:
     need("image")
     lab = Lab(tmp_path, tier="image")

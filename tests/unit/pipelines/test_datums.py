@@ -159,7 +159,7 @@ def test_the_digest_of_the_image_the_versions_of_secrets_and_the_notebook_count(
         {"description": "x"},
         {"tracking": {"project": "p"}},
         {"pipeline": {"name": "other"}},
-        {"transform": CODE | {"datum_batching": True, "accept_return_code": [0]}},
+        {"transform": CODE | {"image_required": True, "accept_return_code": [0]}},
         {"input": pfs("images", lazy=True, join_on="x", group_by="y")},
     ],
     ids=str,

@@ -35,7 +35,7 @@ FULL = {
         "accept_return_code": [3, 4],
         "working_dir": "/work",
         "user": "nobody",
-        "datum_batching": True,
+        "image_required": True,
     },
     "input": {
         "cross": [
@@ -295,6 +295,7 @@ def test_what_only_a_cluster_has_is_accepted_with_a_warning_each():
                 tolerations=[],
                 s3_out=False,
                 service={"internal_port": 1},
+                transform={"cmd": ["true"], "datum_batching": True},
                 input=pfs("images", s3=True, join_on="x"),
             )
         )
@@ -303,10 +304,11 @@ def test_what_only_a_cluster_has_is_accepted_with_a_warning_each():
         "podPatch",
         "scheduling_spec",
         "service",
+        "transform.datum_batching",
         "input.pfs.s3",
         "input.pfs.join_on",
     }
-    assert len(found.warnings) == 5
+    assert len(found.warnings) == 6
 
 
 @pytest.mark.parametrize(
