@@ -18,6 +18,7 @@ from tests.integration.pipelines.lab import Lab
 from tests.integration.pipelines.sandboxes import need
 from tests.integration.pipelines.test_controller import UPPER, check_whole, source
 
+BROKEN_PODMAN = "echo 'Error: cannot set up the storage' >&2; exit 125"
 NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
 
 
@@ -31,6 +32,12 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 def executable(path: Path, script: str) -> None:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
+
+
+def tiers_with(programs: Path, monkeypatch: pytest.MonkeyPatch) -> Tiers:
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.delenv("DVMOUNT_TIER", raising=False)
+    return Tiers()
 
 
 # clocks
@@ -128,9 +135,7 @@ def test_where_user_namespaces_are_forbidden_tier_plain_runs_and_the_probe_says_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executable(tmp_path / "bwrap", "echo 'bwrap: No permissions to create a new namespace' >&2; exit 1")
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.delenv("DVMOUNT_TIER", raising=False)
-    tiers = Tiers()
+    tiers = tiers_with(tmp_path, monkeypatch)
     assert tiers.choose(Plan(cmd=("true",))).tier == "plain"
     (found,) = [each for each in tiers.look() if each.tier == "bubblewrap"]
     assert found.why == "bubblewrap does not work here: No permissions to create a new namespace"
@@ -140,10 +145,8 @@ def test_where_user_namespaces_are_forbidden_tier_plain_runs_and_the_probe_says_
 def test_a_broken_podman_is_named_and_the_next_tier_runs_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    executable(tmp_path / "podman", "echo 'Error: cannot set up the storage' >&2; exit 125")
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.delenv("DVMOUNT_TIER", raising=False)
-    tiers = Tiers()
+    executable(tmp_path / "podman", BROKEN_PODMAN)
+    tiers = tiers_with(tmp_path, monkeypatch)
     plan = Plan(cmd=("true",), image="python:3.12")
     sandbox = tiers.choose(plan)
     assert sandbox.tier != "image"
@@ -156,7 +159,7 @@ def test_a_broken_podman_is_named_and_the_next_tier_runs_with_a_warning(
 def test_a_job_whose_image_is_required_waits_until_it_can_be_run(tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
-    executable(programs / "podman", "echo 'Error: cannot set up the storage' >&2; exit 125")
+    executable(programs / "podman", BROKEN_PODMAN)
     lab = Lab(tmp_path, tier="")
     try:
         lab.put("in", a="alpha")
