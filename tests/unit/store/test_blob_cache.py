@@ -26,6 +26,7 @@ class Far:
     def __init__(self) -> None:
         self.patience = 5.0
         self.delay = 0.0
+        self.garble = False
         self.fetched: Counter[int] = Counter()
         self.staging = Path()
         self._pool = ThreadPoolExecutor(32)
@@ -44,7 +45,8 @@ class Far:
         time.sleep(self.delay)
         if name != NAME:
             raise MissingBlob(name)
-        return DATA[offset : offset + length]
+        data = DATA[offset : offset + length]
+        return bytes(byte ^ 1 for byte in data) if self.garble else data
 
 
 def wait_for(condition) -> None:
@@ -162,6 +164,30 @@ def test_a_damaged_copy_is_forgotten_and_fetched_again(near, far, files):
     assert near.forget(NAME, 2 * BLOCK, 10)
     assert near.read(NAME, 2 * BLOCK, 10) == DATA[2 * BLOCK : 2 * BLOCK + 10]
     assert far.fetched == {2: 2}
+
+
+def test_a_damaged_block_that_is_forgotten_before_the_disk_has_it_does_not_come_back(
+    near, far, files, monkeypatch
+):
+    """Its first reader has it before the disk does."""
+    write, may_write, written = files.write, threading.Event(), threading.Event()
+
+    def write_late(name: str, data: bytes) -> bool:
+        may_write.wait(5)
+        kept = write(name, data)
+        written.set()
+        return kept
+
+    monkeypatch.setattr(files, "write", write_late)
+    right = DATA[2 * BLOCK : 2 * BLOCK + 10]
+    far.garble = True
+    assert near.read(NAME, 2 * BLOCK, 10) != right
+    far.garble = False
+    near.forget(NAME, 2 * BLOCK, 10)
+    may_write.set()
+    written.wait(1)
+    wait_for(lambda: not files.holds("packs-p.2"))
+    assert near.read(NAME, 2 * BLOCK, 10) == right
 
 
 def test_the_cache_may_be_deleted_at_any_time(near, files):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -59,6 +60,7 @@ class CachedBlobs:
         self._ahead = Ahead()
         self._flights: OrderedDict[_Key, Future[bytes]] = OrderedDict()
         self._guessed: set[_Key] = set()
+        self._forgotten: weakref.WeakSet[Future[bytes]] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     @property
@@ -120,7 +122,9 @@ class CachedBlobs:
         """Delete the local copies of a range; the next read fetches it."""
         for index, _, _ in _blocks(offset, length):
             with self._lock:
-                self._flights.pop((name, index), None)
+                flight = self._flights.pop((name, index), None)
+                if flight is not None:  # the disk may be about to get it
+                    self._forgotten.add(flight)
             self._files.drop(_file((name, index)))
         return True
 
@@ -157,13 +161,16 @@ class CachedBlobs:
         data = b"" if failed else flight.result()
         if not failed and len(data) < BLOCK:
             self._ahead.ends(*key)
-        is_kept = not data or self._files.write(_file(key), data)
+        is_kept = not data or (flight not in self._forgotten and self._files.write(_file(key), data))
         with self._lock:
+            is_forgotten = flight in self._forgotten
             if is_kept and self._flights.get(key) is flight:
                 del self._flights[key]
             landed = [key for key, flight in self._flights.items() if flight.done()]
             for old in landed[:-_HELD]:
                 del self._flights[old]
+        if is_forgotten:
+            self._files.drop(_file(key))
 
 
 def _blocks(offset: int, length: int) -> _Wanted:
