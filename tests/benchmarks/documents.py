@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -39,17 +41,32 @@ def filled(document: str, mark: str, shown: str) -> str:
     return f"{before}{start}{shown}{end}{after}"
 
 
+class Shown(NamedTuple):
+    """A table in a document: between which marks, of which result file, and how it is made."""
+
+    document: str
+    mark: str
+    result: Path
+    show: Callable[[Result], str]
+
+    def text(self) -> str:
+        """The whole document with the table as it should be."""
+        shown = self.show(msgspec.json.decode(self.result.read_bytes(), type=Result))
+        return filled((ROOT / self.document).read_text(encoding="utf-8"), self.mark, shown)
+
+
+TABLES = (
+    Shown("README.md", "benchmarks", RESULT, show),
+    Shown("docs/benchmarks.md", "benchmarks", RESULT, show),
+    Shown("docs/benchmarks.md", "scale", SCALE_RESULT, show_scale),
+)
+
+
 def write() -> None:
     """Fill the documents from the result files that are kept."""
-    for name, mark, result, shown in (
-        ("README.md", "benchmarks", RESULT, show),
-        ("docs/benchmarks.md", "benchmarks", RESULT, show),
-        ("docs/benchmarks.md", "scale", SCALE_RESULT, show_scale),
-    ):
-        if result.exists():
-            path = ROOT / name
-            text = shown(msgspec.json.decode(result.read_bytes(), type=Result))
-            path.write_text(filled(path.read_text(encoding="utf-8"), mark, text), encoding="utf-8")
+    for each in TABLES:
+        if each.result.exists():
+            (ROOT / each.document).write_text(each.text(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
-from tests.benchmarks.documents import RESULT, ROOT, SCALE_RESULT, filled, show, show_scale
-from tests.benchmarks.results import Result
-
-SHOWN = [
-    ("README.md", "benchmarks", RESULT, show),
-    ("docs/benchmarks.md", "benchmarks", RESULT, show),
-    ("docs/benchmarks.md", "scale", SCALE_RESULT, show_scale),
-]
+from tests.benchmarks.documents import ROOT, TABLES, Shown
 
 
-@pytest.mark.parametrize(("name", "mark", "result", "shown"), SHOWN)
-def test_a_document_shows_what_was_measured(name, mark, result, shown) -> None:  # type: ignore[no-untyped-def]
-    document = (ROOT / name).read_text(encoding="utf-8")
-    text = shown(msgspec.json.decode(result.read_bytes(), type=Result))
-    assert filled(document, mark, text) == document, "run: python -m tests.benchmarks.documents"
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: f"{table.document}-{table.mark}")
+def test_a_document_shows_what_was_measured(table: Shown) -> None:
+    document = (ROOT / table.document).read_text(encoding="utf-8")
+    assert table.text() == document, "run: python -m tests.benchmarks.documents"
