@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from jupyter_dvmount.pipelines.sandbox.plan import Bind
 from tests.integration.pipelines.sandboxes import TIERS, Box, boxes, data, running
@@ -237,9 +236,8 @@ def test_processor_time_is_bounded(box: Box) -> None:
 
 
 def test_code_that_fills_the_disk_is_ended_at_its_limit(box: Box) -> None:
-    script = "n=0; while :; do n=$((n+1)); head -c 1000000 /dev/zero > $OUT/$n; sleep 0.02; done"
+    script = "n=0; while :; do n=$((n+1)); head -c 1000000 /dev/zero > /pfs/out/$n; sleep 0.02; done"
     place = box.place()
-    place = replace(place, env={**place.env, "OUT": str(place.out) if box.tier == "plain" else "/pfs/out"})
     outcome = box.sh(script, place=place, disk=5_000_000, timeout=30)
     assert (outcome.state, outcome.failure) == ("failed", "user"), (outcome, box.printed)
     assert outcome.reason == "wrote too much: the limit is 5000000 bytes (resource_limits.disk)"
@@ -248,16 +246,14 @@ def test_code_that_fills_the_disk_is_ended_at_its_limit(box: Box) -> None:
 
 def test_one_file_does_not_get_beyond_the_limit_however_fast_it_grows(box: Box) -> None:
     place = box.place()
-    out = str(place.out) if box.tier == "plain" else "/pfs/out"
-    outcome = box.run("dd", "if=/dev/zero", f"of={out}/big", "bs=65536", place=place, disk=5_000_000)
+    outcome = box.run("dd", "if=/dev/zero", "of=/pfs/out/big", "bs=65536", place=place, disk=5_000_000)
     assert "resource_limits.disk" in outcome.reason, (outcome, box.printed)
     assert (place.out / "big").stat().st_size <= 5_000_000
 
 
 def test_what_is_written_in_no_time_is_counted_too(box: Box) -> None:
     place = box.place()
-    out = str(place.out) if box.tier == "plain" else "/pfs/out"
-    script = f"for n in 1 2 3; do head -c 100000 /dev/zero > {out}/$n; done"
+    script = "for n in 1 2 3; do head -c 100000 /dev/zero > /pfs/out/$n; done"
     assert "resource_limits.disk" in box.sh(script, place=place, disk=200_000).reason
     assert box.sh(script, place=place, disk=600_000).state == "success"
 
