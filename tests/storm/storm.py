@@ -56,8 +56,7 @@ class Storm:
         self._random = random.Random(seed)
         self._work = work
         self._nap = f"0.1{os.getpid():07}"  # seconds; found among the arguments of processes
-        self._lab = self._new("storm", tier=tier, jobs=jobs)
-        self._trace = work / "storm" / "trace"
+        self._lab = Lab(work / "storm", tier=tier, jobs=jobs)
         self._changes: list[Change] = []
         self._commits: list[str] = []
         self._there: set[str] = set()
@@ -67,7 +66,7 @@ class Storm:
     def rage(self, seconds: float, victims: Sequence[str]) -> None:
         """Commit and kill for a while, then let everything come to its end."""
         lab = self._lab
-        self._commit(lab, self._change(everything=True))
+        self._commit(self._change(everything=True))
         self._create(lab)
         lab.start()
         end = time.monotonic() + seconds
@@ -77,7 +76,7 @@ class Storm:
                 self._kill(self._random.choice(victims))
                 next_kill = time.monotonic() + self._random.uniform(*LULL)
             if moment >= next_commit:
-                self._commit(lab, self._change())
+                self._commit(self._change())
                 next_commit = time.monotonic() + self._random.uniform(*LAG)
             time.sleep(_TICK)
         log.info("killed %s; %d commits", dict(self.killed), len(self._changes))
@@ -110,21 +109,18 @@ class Storm:
 
     def _in_peace(self) -> list[dict[str, dict[str, str]]]:
         """The outputs of the same commits, by pipeline."""
-        lab = self._new("peace", tier="plain", jobs="")
+        lab = Lab(self._work / "peace")
         first, *others = self._changes
-        commits = [self._commit(lab, first, note=False)]
+        commits = [lab.put("in", **first)]
         self._create(lab)
-        commits += [self._commit(lab, each, note=False) for each in others]
+        commits += [lab.put("in", **each) for each in others]
         lab.once()
         found = [{name: lab.files(name, commit) for name in ("upper", "all")} for commit in commits]
         lab.close()
         return found
 
-    def _new(self, name: str, *, tier: str, jobs: str) -> Lab:
-        return Lab(self._work / name, tier=tier, jobs=jobs)
-
     def _create(self, lab: Lab) -> None:
-        trace = lab.root / "trace"
+        trace = _trace(lab)
         script = (
             f"echo $PACH_DATUM_ID >> '{trace}'; sleep {self._nap};"
             " tr a-z A-Z < $data > $PFS_OUT/$(basename $data)"
@@ -143,14 +139,11 @@ class Storm:
             change[draw.choice(sorted(self._there))] = None
         self._there |= change.keys()
         self._there -= {name for name, text in change.items() if text is None}
-        self._changes.append(change)
         return change
 
-    def _commit(self, lab: Lab, change: Change, *, note: bool = True) -> str:
-        id = lab.put("in", **change)
-        if note:
-            self._commits.append(id)
-        return id
+    def _commit(self, change: Change) -> None:
+        self._changes.append(change)
+        self._commits.append(self._lab.put("in", **change))
 
     def _kill(self, victim: str) -> None:
         lab = self._lab
@@ -174,7 +167,13 @@ class Storm:
                 self._done.setdefault(datum, runs[datum])
 
     def _runs(self) -> Counter[str]:
-        return Counter(self._trace.read_text().split()) if self._trace.exists() else Counter()
+        trace = _trace(self._lab)
+        return Counter(trace.read_text().split()) if trace.exists() else Counter()
+
+
+def _trace(lab: Lab) -> Path:
+    """Where the code of a lab's pipelines writes down the datums that it runs on."""
+    return lab.root / "trace"
 
 
 def _runs(process: psutil.Process, module: str) -> bool:
