@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import wandb as wandb
-    from .notebook import job, load_ipython_extension, mount, mounts, open_store, pipeline, unmount
+    from .magics import load_ipython_extension as load_ipython_extension
+    from .notebook import job, mount, mounts, open_store, pipeline, unmount
 
 __version__ = version("jupyter-dvmount")
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "wandb":
         return import_module(".wandb", __name__)
+    if name == "load_ipython_extension":
+        return import_module(".magics", __name__).load_ipython_extension
     if name in __all__:
         return getattr(import_module(".notebook", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

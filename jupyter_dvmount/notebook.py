@@ -8,13 +8,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache, wraps
 from pathlib import Path
-from shlex import split
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import ParamSpec, TypeVar
@@ -25,8 +22,6 @@ from .store import DEFAULT_BRANCH, Invalid, StoreError, VersionStore, parse
 from .store import open_store as open_url
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
     from .mounting.manager import MountManager
     from .pipelines.jobs import Job
     from .pipelines.service import Pipelines
@@ -193,10 +188,10 @@ def pipeline(
     """
     if input is None:
         return PipelineHandle(name)
-    from .pipelines.spec import parse_value
+    from .pipelines.spec import frame, parse_value
 
     transform = {"cmd": [*cmd], "stdin": [*stdin], **fields.pop("transform", {})}
-    spec = {"pipeline": {"name": name}, "input": _input(input), "transform": transform, **fields}
+    spec = {**frame(name, input), "transform": transform, **fields}
     return PipelineHandle(name, parse_value(spec).spec)
 
 
@@ -210,7 +205,7 @@ def job(name: str) -> JobHandle:
         If there is none.
     """
     place = parse(name)
-    with _pipelines() as pipelines:
+    with open_pipelines() as pipelines:
         found = pipelines.job(place.repo, place.ref)
     return JobHandle(found.pipeline, found.id)
 
@@ -225,33 +220,33 @@ class PipelineHandle:
     @_short
     def create(self) -> PipelineHandle:
         """Make it, and have it run on the data that is there and on each new commit."""
-        with _pipelines() as pipelines:
+        with open_pipelines() as pipelines:
             pipelines.create([self._spec()])
         return self
 
     @_short
     def update(self, *, reprocess: bool = False) -> PipelineHandle:
         """Change it to this spec, or make it; with ``reprocess`` every datum runs again."""
-        with _pipelines() as pipelines:
+        with open_pipelines() as pipelines:
             pipelines.update([self._spec()], reprocess=reprocess)
         return self
 
     @_short
     def run(self) -> JobHandle:
         """Make a job now."""
-        with _pipelines() as pipelines:
+        with open_pipelines() as pipelines:
             return JobHandle(self.name, pipelines.run(self.name))
 
     @_short
     def jobs(self) -> list[JobHandle]:
         """Its jobs, newest first."""
-        with _pipelines() as pipelines:
+        with open_pipelines() as pipelines:
             return [JobHandle(each.pipeline, each.id) for each in pipelines.jobs(self.name)]
 
     @_short
     def delete(self) -> None:
         """Remove it with its jobs and its output."""
-        with _pipelines() as pipelines:
+        with open_pipelines() as pipelines:
             pipelines.delete(self.name)
 
     def __repr__(self) -> str:
@@ -275,7 +270,7 @@ class JobHandle:
     @property
     def info(self) -> Job:
         """All that is known of it, now."""
-        with _pipelines() as pipelines:
+        with open_pipelines() as pipelines:
             return pipelines.job(self.pipeline, self.id)
 
     @property
@@ -298,46 +293,30 @@ class JobHandle:
     @_short
     def wait(self, timeout: float | None = None) -> JobHandle:
         """Block until it is over; `StoreError` after ``timeout`` seconds."""
-        with _pipelines() as pipelines:
+        with open_pipelines() as pipelines:
             pipelines.wait_job(self.pipeline, self.id, timeout=timeout)
         return self
 
     @_short
     def logs(self) -> str:
         """What its code has printed so far, datum by datum."""
-        with _pipelines() as pipelines:
+        with open_pipelines() as pipelines:
             lines = pipelines.log_lines(self.pipeline, self.id)
             return "".join(f"{line.text}\n" for _, line in lines if not line.engine)
 
     @_short
     def stop(self) -> None:
         """End it at once."""
-        with _pipelines() as pipelines:
+        with open_pipelines() as pipelines:
             pipelines.stop_job(self.pipeline, self.id)
 
     def __repr__(self) -> str:
         return f"job('{self.pipeline}@{self.id}')"
 
 
-def _input(given: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    """An input as in a spec."""
-    if isinstance(given, str):
-        return {"pfs": _pfs(given)}
-    if not all(isinstance(each, str) for each in given.values()):
-        return given
-    parts = [{"pfs": {**_pfs(place), "name": name}} for name, place in given.items()]
-    return parts[0] if len(parts) == 1 else {"cross": parts}
-
-
-def _pfs(location: str) -> dict[str, str]:
-    place = parse(location)
-    project, _, repo = place.repo.rpartition("/")
-    where = {"repo": repo, "branch": place.ref or DEFAULT_BRANCH, "glob": place.path}
-    return {**where, "project": project} if project else where
-
-
 @contextmanager
-def _pipelines() -> Iterator[Pipelines]:
+def open_pipelines() -> Iterator[Pipelines]:
+    """The pipelines of the store, while they are used."""
     from .pipelines.service import Pipelines
 
     config = load_config()
@@ -353,30 +332,3 @@ def _manager() -> Iterator[MountManager]:
     with ExitStack() as stack:
         opener = cache(lambda: stack.enter_context(open_url(config.store, create=False)))
         yield lazy_manager(config, opener)
-
-
-def load_ipython_extension(ipython: InteractiveShell) -> None:
-    """Add the line magic ``%dvmount``: ``%load_ext jupyter_dvmount``, then ``%dvmount list repo``."""
-    ipython.register_magic_function(_magic, "line", "dvmount")  # type: ignore[arg-type]  # decorated there
-
-
-def _magic(line: str) -> None:
-    """Run the command ``dvmount`` with these arguments and show what it prints."""
-    try:
-        arguments = split(line)
-    except ValueError as error:
-        sys.stdout.write(f"error: {error}\n")
-        return
-    environment = {"DVMOUNT_OUTPUT": "table", "PYTHONUNBUFFERED": "1", **os.environ}
-    with subprocess.Popen(
-        [sys.executable, "-m", "jupyter_dvmount.cli", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        for text in process.stdout:
-            sys.stdout.write(text)

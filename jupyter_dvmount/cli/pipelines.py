@@ -60,19 +60,16 @@ def explain(session: Session, file: str, output: Output) -> None:
 def _explained(session: Session, specs: list[PipelineSpec]) -> Iterator[Explained]:
     """What would happen to the datums of all specs, and a sum of each on standard error."""
     from jupyter_dvmount.pipelines.datums import current_heads
-    from jupyter_dvmount.pipelines.datums.scratch import Scratch
-    from jupyter_dvmount.pipelines.explain import explain, nothing_because
+    from jupyter_dvmount.pipelines.explain import nothing_because
 
     store, names = session.store(), {spec.name for spec in specs}
     pipelines = session.pipelines()
     plans = [(spec, current_heads(store, spec, expected=names)) for spec in specs]
     for spec, heads in plans:
         actions: Counter[str] = Counter()
-        with Scratch() as scratch:
-            earlier, code = pipelines.earlier(spec.name), pipelines.code(spec)
-            for each in explain(store, spec, heads, code, earlier=earlier, scratch=scratch):
-                actions[each.action] += 1
-                yield each
+        for each in pipelines.explain(spec, heads):
+            actions[each.action] += 1
+            yield each
         sys.stdout.flush()
         sums = ", ".join(f"{number} {action}" for action, number in sorted(actions.items()))
         click.echo(f"{spec.name}: {sums or f'nothing to do: {nothing_because(spec, heads)}'}", err=True)

@@ -20,13 +20,16 @@ from jupyter_dvmount.store import (
 from .controller.active import log_name
 from .controller.cron import put_tick
 from .controller.process import ensure_controller
-from .datums import Code, branches, code_of, current_heads
+from .datums import Code, Heads, branches, code_of, current_heads
+from .datums.scratch import Scratch
+from .explain import explain
 from .jobs import FINAL, DatumInfo, DatumState, Job, PipelineInfo, history, specs, work
 from .jobs.database import Database, open_database
 from .jobs.graph import in_order, upstream
 from .jobs.planning import Branch, begin, new_id, plan
 from .kept import has_commit, keep_spec, make_repos, remove_repos, with_triggers
 from .logs import LogKey, LogLine, LogPage, LogStore
+from .model import Explained
 from .plans import salted_code
 from .secrets import SecretStore
 from .spec import Cron, PipelineSpec
@@ -314,6 +317,12 @@ class Pipelines:
             raise
 
     # explaining
+
+    def explain(self, spec: PipelineSpec, heads: Heads) -> Iterator[Explained]:
+        """Say of each datum of a spec what a job on these commits would do with it, and why."""
+        earlier, code = self.earlier(spec.name), self.code(spec)
+        with Scratch() as scratch:
+            yield from explain(self._store, spec, heads, code, earlier=earlier, scratch=scratch)
 
     def earlier(self, name: str) -> work.EarlierJobs:
         """What is known of a pipeline's jobs, for `explain`; also of one that there is not."""

@@ -20,6 +20,7 @@ from .model import (
     Trigger,
 )
 from .parsing import ParsedSpec, load, parse, parse_value
+from .places import Places, frame
 
 __all__ = [
     "Cron",
@@ -32,11 +33,13 @@ __all__ = [
     "Pfs",
     "Pipeline",
     "PipelineSpec",
+    "Places",
     "Resources",
     "Secret",
     "Tracking",
     "Transform",
     "Trigger",
+    "frame",
     "load",
     "parse",
     "parse_value",
