@@ -23,7 +23,7 @@ from .controller.process import ensure_controller
 from .datums import Code, Heads, branches, code_of, current_heads
 from .datums.scratch import Scratch
 from .explain import explain
-from .jobs import FINAL, DatumInfo, DatumState, Job, PipelineInfo, history, specs, work
+from .jobs import FINAL, DatumInfo, DatumState, Job, Part, PipelineInfo, history, specs, work
 from .jobs.database import Database, open_database
 from .jobs.graph import in_order, upstream
 from .jobs.planning import Branch, begin, new_id, plan
@@ -104,6 +104,12 @@ class Pipelines:
         ordered = self._checked(wanted, held)
         changed = [each for each in ordered if reprocess or held.get(each.name) != each]
         self._put(changed, set(held), new_id() if reprocess else None)
+
+    def check(self, wanted: Sequence[PipelineSpec]) -> None:
+        """Raise unless `update` could take these specs: no circle, no input that there is not."""
+        with self._database.read() as connection:
+            held = {name: each.spec for name, each in specs.current(connection).items()}
+        self._checked(wanted, held)
 
     def _put(self, ready: Sequence[PipelineSpec], held: set[str], salt: str | None) -> None:
         """Have pipelines with these specs, all or none, and one set of jobs for all of them."""
@@ -213,6 +219,15 @@ class Pipelines:
             self.inspect(pipeline)
         return history.pages(self._database.read, pipeline, id)
 
+    def jobs_part(
+        self, pipeline: str = "", id: str = "", *, before: int | None = None, limit: int
+    ) -> Part[Job]:
+        """At most ``limit`` of these `jobs`; ``before`` is the ``next`` of the part before."""
+        with self._database.read() as connection:
+            if pipeline:
+                specs.info(connection, pipeline)
+            return history.part(connection, pipeline, id, before, limit)
+
     def job(self, pipeline: str, id: str) -> Job:
         """One job by its id or the beginning of it, or `NotFound`."""
         return history.job(self._row(pipeline, id))
@@ -264,6 +279,14 @@ class Pipelines:
     def datums(self, pipeline: str, id: str, *states: DatumState) -> Iterator[DatumInfo]:
         """The datums of a job, in order; only those in some states, if given."""
         return work.infos(self._database, self._row(pipeline, id), states)
+
+    def datums_part(
+        self, pipeline: str, id: str, *states: DatumState, after: int | None = None, limit: int
+    ) -> Part[DatumInfo]:
+        """At most ``limit`` of these `datums`; ``after`` is the ``next`` of the part before."""
+        with self._database.read() as connection:
+            row = history.find(connection, pipeline, id)
+            return work.part(connection, row, states, after, limit)
 
     def datum(self, pipeline: str, id: str, datum: str) -> DatumInfo:
         """One datum of a job by its id or the beginning of it, or `NotFound`."""

@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from jupyter_dvmount.pipelines.jobs import Part
+
 T = TypeVar("T")
 
 
@@ -30,3 +32,8 @@ def page(found: Iterable[T], limit: int, marker: Callable[[T], str]) -> Page[T]:
     if len(items) <= limit:
         return Page(items, None)
     return Page(items[:limit], marker(items[limit - 1]))
+
+
+def numbered(part: Part[T]) -> Page[T]:
+    """A part of a list whose records are found by number."""
+    return Page(part.items, None if part.next is None else str(part.next))

@@ -1,4 +1,4 @@
-"""What the handlers work with: the configuration, the store and the mounts, opened when first needed."""
+"""What the handlers work with: configuration, store, mounts and pipelines, opened when first needed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -15,6 +15,9 @@ from jupyter_dvmount.doctor import without_secrets
 from jupyter_dvmount.mounting.lazy import lazy_manager
 from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.store import NotFound, StoreError, Unavailable, VersionStore, open_store
+
+if TYPE_CHECKING:
+    from jupyter_dvmount.pipelines.service import Pipelines
 
 log = logging.getLogger("jupyter_dvmount.server")
 
@@ -42,7 +45,8 @@ class Services:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._opened: Opened | None = None
-        self._retired: list[VersionStore] = []
+        self._pipelines: tuple[Opened, Pipelines] | None = None
+        self._retired: list[Pipelines | VersionStore] = []
         self._used: set[str] = set()
 
     @property
@@ -75,6 +79,14 @@ class Services:
         opened = self._opened
         return opened.mounts if opened else lazy_manager(load_config(), lambda: self.open().store)
 
+    def pipelines(self) -> Pipelines:
+        """The pipelines of the store; their database may be in trouble while the store is not."""
+        opened = self.open()
+        held = self._pipelines
+        if held is not None and held[0] is opened:
+            return held[1]
+        return self._locked(lambda: self._open_pipelines(opened))
+
     def peek(self) -> Opened | None:
         """The same if the store exists; it is not made."""
         with suppress(NotFound):
@@ -93,12 +105,10 @@ class Services:
     def close(self) -> None:
         """Close the store; mounts stay."""
         with self._lock:
-            stores, self._retired = self._retired, []
-            if self._opened is not None:
-                stores.append(self._opened.store)
-            self._opened = None
-        for store in stores:
-            store.close()
+            self._put_away()
+            retired, self._retired = self._retired, []
+        for each in retired:
+            each.close()
 
     def _locked(self, action: Callable[[], T]) -> T:
         """Bounded, so that a store that hangs while it is opened does not take every worker with it."""
@@ -121,11 +131,25 @@ class Services:
             log.info("opened the store %s", store.url)
         return self._opened
 
+    def _open_pipelines(self, opened: Opened) -> Pipelines:
+        from jupyter_dvmount.pipelines.service import Pipelines  # slow to import, and not everybody has any
+
+        if self._pipelines is None or self._pipelines[0] is not opened:
+            self._pipelines = opened, Pipelines(opened.config, opened.store)
+        return self._pipelines[1]
+
     def _retire(self, opened: Opened) -> None:
         if self._opened is opened:
             log.warning("the store %s is not the one that was opened any more", opened.store.url)
-            self._retired.append(opened.store)  # other requests may be using it
-            self._opened = None
+            self._put_away()
+
+    def _put_away(self) -> None:
+        """Have what is open closed at the end: other requests may be using it."""
+        if self._pipelines is not None:
+            self._retired.append(self._pipelines[1])
+        if self._opened is not None:
+            self._retired.append(self._opened.store)
+        self._opened = self._pipelines = None
 
 
 def _is_current(opened: Opened) -> bool:

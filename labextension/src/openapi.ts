@@ -170,6 +170,175 @@ export type paths = {
         readonly patch: operations["updateMount"];
         readonly trace?: never;
     };
+    readonly "/pipelines": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get: operations["listPipelines"];
+        /** @description Changes the pipelines of a text, and makes those that there are not. With `reprocess` every datum runs again. */
+        readonly put: operations["updatePipelines"];
+        /** @description Makes the pipelines of a text, all or none; they run on the data that is there. */
+        readonly post: operations["createPipelines"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/pipelines/check": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** @description Whether a text could become pipelines here; changes nothing. What is wrong is an error: its message begins with the path of the field, or has the line and column of what is neither JSON nor YAML. */
+        readonly post: operations["checkSpec"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/pipeline": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get: operations["inspectPipeline"];
+        readonly put?: never;
+        readonly post?: never;
+        /** @description With its jobs and its output. `force` although other pipelines read its output. */
+        readonly delete: operations["deletePipeline"];
+        readonly options?: never;
+        readonly head?: never;
+        /** @description A paused pipeline begins nothing new; datums that run are let run. */
+        readonly patch: operations["pausePipeline"];
+        readonly trace?: never;
+    };
+    readonly "/pipeline/run": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** @description Makes a job by hand, on the inputs as they are. Clocks among them tick. */
+        readonly post: operations["runPipeline"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/jobs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** @description Newest first; of one pipeline, or with a global id or the beginning of one, if given. */
+        readonly get: operations["listJobs"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/job": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get: operations["inspectJob"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/job/stop": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** @description What the job runs is killed, and its output is not used. */
+        readonly post: operations["stopJob"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/job/rerun": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** @description Makes a new job on the same commits, with the pipeline's spec as it is now. With `failed` only what has not succeeded runs. */
+        readonly post: operations["rerunJob"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/datums": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get: operations["listDatums"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/datum": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get: operations["inspectDatum"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
 };
 export type webhooks = Record<string, never>;
 export type components = {
@@ -276,6 +445,124 @@ export type components = {
                 readonly command: string;
             }[];
         };
+        readonly SpecText: {
+            /** @description JSON, JSON with comments or YAML; one spec or several. */
+            readonly spec: string;
+        };
+        readonly SpecCheck: {
+            readonly name: string;
+            /** @description A sentence on each field that has no effect. */
+            readonly warnings: readonly string[];
+        };
+        readonly Pipeline: {
+            readonly name: string;
+            readonly version: number;
+            /** @enum {unknown} */
+            readonly state: "running" | "paused";
+            readonly description: string;
+            /** Format: date-time */
+            readonly created: string;
+            /** Format: date-time */
+            readonly updated: string;
+            /** @description `repo@branch` of each. */
+            readonly input: readonly string[];
+            /** @description `repo@branch`. */
+            readonly output: string;
+            /** @description Id of the newest job; empty if there is none. */
+            readonly last_job: string;
+            /** @enum {unknown} */
+            readonly last_job_state: "created" | "starting" | "running" | "finishing" | "egressing" | "success" | "failure" | "killed" | "unrunnable" | "";
+            /** @description As in pipeline.schema.json. */
+            readonly spec: {
+                readonly [key: string]: unknown;
+            };
+        };
+        /** @enum {unknown} */
+        readonly JobState: "created" | "starting" | "running" | "finishing" | "egressing" | "success" | "failure" | "killed" | "unrunnable";
+        readonly Job: {
+            readonly pipeline: string;
+            /** @description The global id. */
+            readonly id: string;
+            readonly state: components["schemas"]["JobState"];
+            readonly reason: string;
+            readonly version: number;
+            /** Format: date-time */
+            readonly created: string;
+            /** Format: date-time */
+            readonly started: string | null;
+            /** Format: date-time */
+            readonly finished: string | null;
+            readonly datums: components["schemas"]["DatumCounts"];
+            readonly input: readonly {
+                readonly repo: string;
+                readonly branch: string;
+                readonly commit: string;
+                readonly upstream: string;
+            }[];
+            readonly output_commit: components["schemas"]["CommitRef"] | null;
+            readonly tier: string;
+            readonly executor: string;
+            readonly tracking: components["schemas"]["Tracked"] | null;
+        };
+        readonly DatumCounts: {
+            readonly total: number;
+            readonly success: number;
+            readonly skipped: number;
+            readonly failed: number;
+            readonly recovered: number;
+        };
+        readonly Tracked: {
+            readonly provider: string;
+            readonly run_id: string;
+            /** @description expected, confirmed, offline, … */
+            readonly status: string;
+            readonly url: string;
+        };
+        /** @enum {string} */
+        readonly DatumState: "starting" | "success" | "failed" | "recovered" | "skipped";
+        readonly Datum: {
+            readonly pipeline: string;
+            readonly job: string;
+            readonly id: string;
+            readonly state: components["schemas"]["DatumState"];
+            readonly reason: string;
+            /** @description Kind of the last attempt's failure; empty if it did not fail. */
+            readonly failure: string;
+            readonly exit_code: number | null;
+            readonly attempts: number;
+            /** Format: date-time */
+            readonly started: string | null;
+            /** Format: date-time */
+            readonly finished: string | null;
+            readonly seconds: number;
+            readonly cpu_seconds: number;
+            /** @description Most bytes that a process held. */
+            readonly memory: number;
+            readonly inputs: readonly {
+                readonly name: string;
+                readonly repo: string;
+                readonly branch: string;
+                readonly commit: string;
+                readonly path: string;
+                /** @enum {unknown} */
+                readonly type: "file" | "dir";
+                readonly hash: string;
+                readonly size: number;
+                readonly join_on: string;
+                readonly group_by: string;
+                readonly lazy: boolean;
+                readonly empty_files: boolean;
+            }[];
+            readonly output: components["schemas"]["DatumOutput"] | null;
+        };
+        /** @description Where what the datum wrote is kept. */
+        readonly DatumOutput: {
+            readonly repo: string;
+            readonly commit: string;
+            readonly path: string;
+            readonly files: number;
+            readonly size: number;
+        };
     };
     responses: {
         /** @description What works here */
@@ -299,6 +586,35 @@ export type components = {
                 };
             };
         };
+        /** @description Pipelines */
+        readonly Pipelines: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": {
+                    readonly items: readonly components["schemas"]["Pipeline"][];
+                };
+            };
+        };
+        /** @description One pipeline */
+        readonly Pipeline: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Pipeline"];
+            };
+        };
+        /** @description One job */
+        readonly Job: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Job"];
+            };
+        };
         /** @description What failed, why, and what to do */
         readonly Error: {
             headers: {
@@ -310,6 +626,11 @@ export type components = {
         };
     };
     parameters: {
+        readonly pipeline: string;
+        readonly pipelineName: string;
+        /** @description The global id or the beginning of it. */
+        readonly jobId: string;
+        readonly afterNumber: number;
         readonly repo: string;
         readonly ref: string;
         readonly mountName: string;
@@ -331,9 +652,26 @@ export type Commit = components['schemas']['Commit'];
 export type FileInfo = components['schemas']['FileInfo'];
 export type Mount = components['schemas']['Mount'];
 export type Unmounted = components['schemas']['Unmounted'];
+export type SpecText = components['schemas']['SpecText'];
+export type SpecCheck = components['schemas']['SpecCheck'];
+export type Pipeline = components['schemas']['Pipeline'];
+export type JobState = components['schemas']['JobState'];
+export type Job = components['schemas']['Job'];
+export type DatumCounts = components['schemas']['DatumCounts'];
+export type Tracked = components['schemas']['Tracked'];
+export type DatumState = components['schemas']['DatumState'];
+export type Datum = components['schemas']['Datum'];
+export type DatumOutput = components['schemas']['DatumOutput'];
 export type ResponseHealth = components['responses']['Health'];
 export type ResponseRepoPage = components['responses']['RepoPage'];
+export type ResponsePipelines = components['responses']['Pipelines'];
+export type ResponsePipeline = components['responses']['Pipeline'];
+export type ResponseJob = components['responses']['Job'];
 export type ResponseError = components['responses']['Error'];
+export type ParameterPipeline = components['parameters']['pipeline'];
+export type ParameterPipelineName = components['parameters']['pipelineName'];
+export type ParameterJobId = components['parameters']['jobId'];
+export type ParameterAfterNumber = components['parameters']['afterNumber'];
 export type ParameterRepo = components['parameters']['repo'];
 export type ParameterRef = components['parameters']['ref'];
 export type ParameterMountName = components['parameters']['mountName'];
@@ -708,6 +1046,303 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Mount"];
+                };
+            };
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly listPipelines: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: components["responses"]["Pipelines"];
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly updatePipelines: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    readonly spec: string;
+                    /** @default false */
+                    readonly reprocess?: boolean;
+                };
+            };
+        };
+        readonly responses: {
+            readonly 200: components["responses"]["Pipelines"];
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly createPipelines: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SpecText"];
+            };
+        };
+        readonly responses: {
+            readonly 201: components["responses"]["Pipelines"];
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly checkSpec: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SpecText"];
+            };
+        };
+        readonly responses: {
+            /** @description The pipelines of the text */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly items: readonly components["schemas"]["SpecCheck"][];
+                    };
+                };
+            };
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly inspectPipeline: {
+        readonly parameters: {
+            readonly query: {
+                readonly name: components["parameters"]["pipelineName"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: components["responses"]["Pipeline"];
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly deletePipeline: {
+        readonly parameters: {
+            readonly query: {
+                readonly name: components["parameters"]["pipelineName"];
+                readonly keep_output?: boolean;
+                readonly force?: boolean;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Deleted */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly pausePipeline: {
+        readonly parameters: {
+            readonly query: {
+                readonly name: components["parameters"]["pipelineName"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    readonly paused: boolean;
+                };
+            };
+        };
+        readonly responses: {
+            readonly 200: components["responses"]["Pipeline"];
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly runPipeline: {
+        readonly parameters: {
+            readonly query: {
+                readonly name: components["parameters"]["pipelineName"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 201: components["responses"]["Job"];
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly listJobs: {
+        readonly parameters: {
+            readonly query?: {
+                readonly pipeline?: string;
+                readonly id?: string;
+                readonly after?: components["parameters"]["afterNumber"];
+                readonly limit?: components["parameters"]["limit"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of jobs */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly items: readonly components["schemas"]["Job"][];
+                        readonly next: string | null;
+                    };
+                };
+            };
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly inspectJob: {
+        readonly parameters: {
+            readonly query: {
+                readonly pipeline: components["parameters"]["pipeline"];
+                /** @description The global id or the beginning of it. */
+                readonly id: components["parameters"]["jobId"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: components["responses"]["Job"];
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly stopJob: {
+        readonly parameters: {
+            readonly query: {
+                readonly pipeline: components["parameters"]["pipeline"];
+                /** @description The global id or the beginning of it. */
+                readonly id: components["parameters"]["jobId"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: components["responses"]["Job"];
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly rerunJob: {
+        readonly parameters: {
+            readonly query: {
+                readonly pipeline: components["parameters"]["pipeline"];
+                /** @description The global id or the beginning of it. */
+                readonly id: components["parameters"]["jobId"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    /** @default false */
+                    readonly failed?: boolean;
+                };
+            };
+        };
+        readonly responses: {
+            readonly 201: components["responses"]["Job"];
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly listDatums: {
+        readonly parameters: {
+            readonly query: {
+                readonly pipeline: components["parameters"]["pipeline"];
+                /** @description The global id or the beginning of it. */
+                readonly id: components["parameters"]["jobId"];
+                readonly state?: components["schemas"]["DatumState"];
+                readonly after?: components["parameters"]["afterNumber"];
+                readonly limit?: components["parameters"]["limit"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of datums, in order */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly items: readonly components["schemas"]["Datum"][];
+                        readonly next: string | null;
+                    };
+                };
+            };
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly inspectDatum: {
+        readonly parameters: {
+            readonly query: {
+                readonly pipeline: components["parameters"]["pipeline"];
+                /** @description The global id or the beginning of it. */
+                readonly id: components["parameters"]["jobId"];
+                /** @description Its id or the beginning of it. */
+                readonly datum: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description One datum */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Datum"];
                 };
             };
             readonly default: components["responses"]["Error"];

@@ -11,6 +11,7 @@ from .records import (
     Job,
     JobInput,
     JobState,
+    Part,
     PipelineInfo,
     Tracked,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "Job",
     "JobInput",
     "JobState",
+    "Part",
     "PipelineInfo",
     "Tracked",
 ]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Update, func, insert, select, update
 
 from jupyter_dvmount.store import CommitRef, Conflict, Invalid, NotFound
 
-from .records import FINAL, DatumCounts, Job, JobInput, JobState
+from .records import FINAL, DatumCounts, Job, JobInput, JobState, Part
 from .schema import jobs, now
 from .specs import wish
 
@@ -71,10 +71,10 @@ def ended(connection: Connection, pipeline: str) -> int:
 
 
 def listing(
-    connection: Connection, pipeline: str = "", id: str = "", before: int | None = None
+    connection: Connection, pipeline: str = "", id: str = "", before: int | None = None, limit: int = _PAGE
 ) -> list[JobRow]:
     """A page of jobs, newest first: of a pipeline, with an id or the beginning of one."""
-    query = select(jobs).order_by(jobs.c.num.desc()).limit(_PAGE)
+    query = select(jobs).order_by(jobs.c.num.desc()).limit(limit)
     if pipeline:
         query = query.where(jobs.c.pipeline == pipeline)
     if id:
@@ -137,6 +137,12 @@ def job(row: JobRow) -> Job:
         executor=row.executor,
         tracking=row.tracking,
     )
+
+
+def part(connection: Connection, pipeline: str, id: str, before: int | None, limit: int) -> Part[Job]:
+    """Some jobs, newest first, and the number before which the next ones are."""
+    rows = listing(connection, pipeline, id, before, limit + 1)
+    return Part([*map(job, rows[:limit])], rows[limit - 1].num if len(rows) > limit else None)
 
 
 def pages(read: Any, pipeline: str = "", id: str = "") -> Iterator[Job]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ JobState = Literal[
 ]
 DatumState = Literal["starting", "success", "failed", "recovered", "skipped"]
 PipelineState = Literal["running", "paused"]
+
+T = TypeVar("T")
 
 FINAL: frozenset[JobState] = frozenset({"success", "failure", "killed", "unrunnable"})
 """States that a job never leaves."""
@@ -206,3 +208,10 @@ class PipelineInfo(msgspec.Struct, frozen=True, kw_only=True):
     last_job: str = ""
     last_job_state: JobState | Literal[""] = ""
     spec: PipelineSpec
+
+
+class Part(msgspec.Struct, Generic[T], frozen=True):
+    """A part of a long list; ``next`` is where the one after it begins, None at the end."""
+
+    items: list[T]
+    next: int | None

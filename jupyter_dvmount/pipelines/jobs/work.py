@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, case, delete, exists, func, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, delete, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jupyter_dvmount.pipelines.datums import Code
@@ -17,7 +17,7 @@ from jupyter_dvmount.store import Conflict, NotFound
 
 from .database import Database
 from .history import JobRow, newest
-from .records import DatumInfo, DatumState
+from .records import DatumInfo, DatumState, Part
 from .schema import datums, jobs, now, results
 
 KEPT_JOBS = 20
@@ -292,6 +292,15 @@ def infos(database: Database, row: JobRow, states: Sequence[DatumState] = ()) ->
     return (info(row, each) for each in _rows(database, row.num, states))
 
 
+def part(
+    connection: Connection, row: JobRow, states: Sequence[DatumState], after: int | None, limit: int
+) -> Part[DatumInfo]:
+    """Some datums of a job, in order, and the number after which the next ones are."""
+    rows = connection.execute(_after(row.num, states, after, limit + 1)).all()
+    found = [info(row, each) for each in rows[:limit]]
+    return Part(found, rows[limit - 1].num if len(rows) > limit else None)
+
+
 def find(connection: Connection, row: JobRow, id: str) -> DatumInfo:
     """One datum of a job by its id or the beginning of it, or `NotFound`."""
     here = (datums.c.job == row.num) & datums.c.id.startswith(id, autoescape=True)
@@ -327,17 +336,22 @@ def info(job: JobRow, row: Row[Any]) -> DatumInfo:
 
 
 def _rows(database: Database, job: int, states: Sequence[DatumState] = ()) -> Iterator[Row[Any]]:
-    after = -1
-    query = select(datums).where(datums.c.job == job).order_by(datums.c.num).limit(_PAGE)
-    if states:
-        query = query.where(datums.c.state.in_(states))
+    after = None
     while True:
         with database.read() as connection:
-            rows = connection.execute(query.where(datums.c.num > after)).all()
+            rows = connection.execute(_after(job, states, after, _PAGE)).all()
         yield from rows
         if len(rows) < _PAGE:
             return
         after = rows[-1].num
+
+
+def _after(job: int, states: Sequence[DatumState], after: int | None, limit: int) -> Select[Any]:
+    """The datums of a job after a number, in order."""
+    query = select(datums).where(datums.c.job == job).order_by(datums.c.num).limit(limit)
+    if states:
+        query = query.where(datums.c.state.in_(states))
+    return query if after is None else query.where(datums.c.num > after)
 
 
 def _keep(connection: Connection, made: list[dict[str, Any]]) -> None:

@@ -7,7 +7,9 @@ from tornado.web import RequestHandler
 from .base import UnknownRoute
 from .commits import CommitHandler, CommitsHandler, FilesHandler
 from .health import HealthHandler
+from .jobs import DatumHandler, DatumsHandler, JobHandler, JobRerunHandler, JobsHandler, JobStopHandler
 from .mounts import MountHandler, MountsHandler
+from .pipelines import PipelineHandler, PipelineRunHandler, PipelinesCheckHandler, PipelinesHandler
 from .repos import BranchesHandler, BranchHandler, RepoHandler, ReposHandler
 
 PREFIX = "/dvmount/api"
@@ -23,6 +25,16 @@ ROUTES: list[tuple[str, type[RequestHandler]]] = [
     (f"{PREFIX}/files", FilesHandler),
     (f"{PREFIX}/mounts", MountsHandler),
     (f"{PREFIX}/mount", MountHandler),
+    (f"{PREFIX}/pipelines", PipelinesHandler),
+    (f"{PREFIX}/pipelines/check", PipelinesCheckHandler),
+    (f"{PREFIX}/pipeline", PipelineHandler),
+    (f"{PREFIX}/pipeline/run", PipelineRunHandler),
+    (f"{PREFIX}/jobs", JobsHandler),
+    (f"{PREFIX}/job", JobHandler),
+    (f"{PREFIX}/job/stop", JobStopHandler),
+    (f"{PREFIX}/job/rerun", JobRerunHandler),
+    (f"{PREFIX}/datums", DatumsHandler),
+    (f"{PREFIX}/datum", DatumHandler),
 ]
 
 FALLBACK: tuple[str, type[RequestHandler]] = (rf"{PREFIX}(?:/.*)?", UnknownRoute)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 from jupyter_server.base.handlers import APIHandler
@@ -15,6 +15,9 @@ from jupyter_dvmount.server.backend import Backend
 from jupyter_dvmount.server.errors import describe
 from jupyter_dvmount.server.parsing import parse_body, parse_query
 from jupyter_dvmount.store import NotFound, StoreError, VersionStore
+
+if TYPE_CHECKING:
+    from jupyter_dvmount.pipelines.service import Pipelines
 
 log = logging.getLogger("jupyter_dvmount.server")
 
@@ -59,6 +62,10 @@ class Handler(APIHandler):
             return function(store, *arguments)
 
         return await self.backend.call(call)
+
+    async def with_pipelines(self, function: Callable[[Pipelines], T]) -> T:
+        """Call ``function(pipelines)`` off the event loop."""
+        return await self.backend.call(lambda: function(self.backend.services.pipelines()))
 
     def reply(self, value: object, status: int = 200) -> None:
         """Answer with a record as JSON."""

@@ -55,6 +55,9 @@ from pytest_jupyter.pytest_tornasync import (  # noqa: F401
 from jupyter_dvmount.config import load_config
 from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.mounting.support import MODE_VARIABLE
+from jupyter_dvmount.pipelines.controller.process import stop_controller
+from jupyter_dvmount.pipelines.jobs.database import open_database
+from jupyter_dvmount.pipelines.sandbox.tiers import TIER_VARIABLE
 from jupyter_dvmount.server.handlers import PREFIX
 from jupyter_dvmount.store import VersionStore, open_store
 from tests.integration.mounts.processes import processes_of, wait_for
@@ -91,6 +94,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DVMOUNT_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("DVMOUNT_ROOT", str(tmp_path / "mnt"))
     monkeypatch.setenv(MODE_VARIABLE, "checkout")
+    monkeypatch.setenv(TIER_VARIABLE, "plain")
     return tmp_path
 
 
@@ -130,6 +134,18 @@ def manager(
     if (state / "run").is_dir():
         made.stop()
     wait_for(lambda: not processes_of(state))
+
+
+@pytest.fixture
+def controlled(
+    store: VersionStore,
+    jp_asyncio_loop: asyncio.AbstractEventLoop,  # noqa: F811
+) -> Iterator[None]:
+    """Pipelines may run: no controller is left behind."""
+    yield
+    _end_server(jp_asyncio_loop)  # which would start one again
+    with open_database(load_config(), store) as database:
+        stop_controller(database)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def body_schema(operation: dict[str, Any]) -> dict[str, Any] | None:
     """Schema of the request's body."""
     if "requestBody" not in operation:
         return None
-    return operation["requestBody"]["content"]["application/json"]["schema"]
+    return resolve(operation["requestBody"]["content"]["application/json"]["schema"])
 
 
 def resolve(node: dict[str, Any]) -> dict[str, Any]:

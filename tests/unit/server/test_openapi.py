@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 from openapi_spec_validator import validate
 
 from jupyter_dvmount.mounting.model import Check, Holder, Mount, Unmounted
+from jupyter_dvmount.pipelines.jobs import (
+    DatumCounts,
+    DatumInfo,
+    DatumState,
+    Job,
+    JobInput,
+    JobState,
+    PipelineInfo,
+    Tracked,
+)
+from jupyter_dvmount.pipelines.messages import Output
+from jupyter_dvmount.pipelines.model import DatumInput
 from jupyter_dvmount.server.errors import STATUS, ErrorBody
 from jupyter_dvmount.server.handlers import PREFIX, ROUTES
+from jupyter_dvmount.server.handlers.pipelines import Checked
 from jupyter_dvmount.server.health import Health
 from jupyter_dvmount.server.parsing import DEFAULT_LIMIT, MAX_LIMIT
 from jupyter_dvmount.store import Branch, Commit, CommitRef, FileInfo, Repo, Trigger
 from tests.integration.server.contract import METHODS, contract, operations
 
-RECORDS = [Branch, Check, Commit, CommitRef, FileInfo, Health, Mount, Repo, Trigger, Unmounted]
+RECORDS = {
+    **{
+        record.__name__: record
+        for record in (Branch, Check, Commit, CommitRef, DatumCounts, FileInfo, Health, Job, Mount, Repo)
+    },
+    **{record.__name__: record for record in (Tracked, Trigger, Unmounted)},
+    "Datum": DatumInfo,
+    "DatumOutput": Output,
+    "Pipeline": PipelineInfo,
+    "SpecCheck": Checked,
+}
 
 
 def test_the_description_is_valid_openapi() -> None:
@@ -34,15 +57,30 @@ def test_the_handlers_have_what_is_described_and_nothing_else() -> None:
     assert handled == described
 
 
-@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
-def test_a_record_has_the_described_fields_and_nothing_else(record: type[msgspec.Struct]) -> None:
-    assert list(record.__struct_fields__) == list(_schema(record.__name__)["properties"])
+@pytest.mark.parametrize(("name", "record"), RECORDS.items(), ids=RECORDS)
+def test_a_record_has_the_described_fields_and_nothing_else(name: str, record: type[msgspec.Struct]) -> None:
+    assert list(record.__struct_fields__) == list(_schema(name)["properties"])
 
 
-def test_holders_and_errors_have_the_described_fields() -> None:
-    holders = _schema("Unmounted")["properties"]["holders"]["items"]
-    assert list(Holder.__struct_fields__) == list(holders["properties"])
+@pytest.mark.parametrize(
+    ("name", "field", "record"),
+    [("Unmounted", "holders", Holder), ("Job", "input", JobInput), ("Datum", "inputs", DatumInput)],
+)
+def test_records_within_others_have_the_described_fields(
+    name: str, field: str, record: type[msgspec.Struct]
+) -> None:
+    items = _schema(name)["properties"][field]["items"]
+    assert list(record.__struct_fields__) == list(items["properties"])
+
+
+def test_errors_have_the_described_fields() -> None:
     assert list(ErrorBody.__struct_fields__) == list(_schema("Error")["properties"])
+
+
+def test_the_states_are_the_described_ones() -> None:
+    assert _schema("JobState")["enum"] == list(get_args(JobState))
+    assert _schema("DatumState")["enum"] == list(get_args(DatumState))
+    assert _schema("Pipeline")["properties"]["last_job_state"]["enum"] == [*get_args(JobState), ""]
 
 
 def test_every_code_is_described() -> None:
