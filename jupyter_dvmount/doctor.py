@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from .config import Config
 from .mounting.model import Check, CheckStatus
 from .mounting.support import check as check_mounting
+from .pipelines.sandbox.tiers import Tiers
 from .store import NoStore, StoreError, VersionStore, open_store
 
 log = logging.getLogger("jupyter_dvmount")
@@ -54,11 +56,12 @@ def diagnose(config: Config, store: VersionStore | None = None) -> list[Check]:
     Returns
     -------
     list of Check
-        ``store``, ``mount``, ``disk``, ``server``, ``labextension`` and ``versions``, in this order.
+        ``store``, ``mount``, ``sandbox``, ``disk``, ``server``, ``labextension``, ``versions``, so ordered.
     """
     checks: list[tuple[str, str, Callable[[], _Finding]]] = [
         ("store", "Store", lambda: _check_store(config, store)),
         ("mount", "Mounting", _check_mount),
+        ("sandbox", "Sandbox", _check_sandbox),
         ("disk", "Disk", lambda: _check_disk(config)),
         ("server", "Jupyter server", _check_server),
         ("labextension", "JupyterLab panel", _check_labextension),
@@ -191,6 +194,23 @@ def _file_system(path: Path) -> str:
 def _check_mount() -> _Finding:
     found = check_mounting()
     return _Finding(found.status, found.detail, found.fix)
+
+
+@cache
+def _tiers() -> Tiers:
+    """Trying a container takes a second, and what comes of it does not change while a process lives."""
+    return Tiers()
+
+
+def _check_sandbox() -> _Finding:
+    found = {each.tier: each for each in _tiers().look()}
+    reasons = [f"{each.tier}: {each.why}" for each in found.values() if each.why]
+    works = ", ".join(tier for tier, each in found.items() if each.usable)
+    bounded = " and ".join(sorted(_tiers().cgroups.bounded)) or "nothing"
+    detail = "; ".join([f"pipelines can run in: {works} (limits are enforced on {bounded})", *reasons])
+    if found["bubblewrap"].usable or found["image"].usable:
+        return _Finding("ok", detail)
+    return _Finding("limited", detail, found["bubblewrap"].fix)
 
 
 def _check_server() -> _Finding:

@@ -14,6 +14,7 @@ from dvmount_fuse.layout import State
 from jupyter_dvmount.store import CommitReader, Corrupt, FileInfo, Progress, Unavailable
 
 from .locks import exclusive
+from .sharing import Copied, OpenCommit, find_copied
 
 log = logging.getLogger("jupyter_dvmount.mounting")
 
@@ -38,7 +39,9 @@ class Checkouts:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def materialise(self, store: str, reader: CommitReader, progress: Progress | None = None) -> Path:
+    def materialise(
+        self, store: str, reader: CommitReader, open_commit: OpenCommit, progress: Progress | None = None
+    ) -> Path:
         """Directory with the files of a commit; copied unless another mount has them already.
 
         Parameters
@@ -47,6 +50,8 @@ class Checkouts:
             Id of the store.
         reader
             Of the commit.
+        open_commit
+            Opens other commits of the store, whose copies may have some of the files already.
         progress
             Told (files, bytes) done; may raise to cancel, and then nothing is left behind.
 
@@ -61,8 +66,9 @@ class Checkouts:
         target = self._state.checkout_target(store, commit.repo, commit.id)
         with self._lock(store, target.name, progress):
             if not target.is_dir():
-                self._check_room(reader)
-                self._copy(reader, target, progress)
+                copied = find_copied(target.parent, commit.repo, open_commit)
+                self._check_room(reader, copied)
+                self._copy(reader, target, copied, progress)
         return target
 
     def retire(self, target: Path) -> Path:
@@ -92,10 +98,12 @@ class Checkouts:
     def _temporary(self) -> Path:
         return self._state.tmp / f"checkout.{os.getpid()}.{os.urandom(6).hex()}"
 
-    def _check_room(self, reader: CommitReader) -> None:
+    def _check_room(self, reader: CommitReader, copied: Copied | None) -> None:
         files, size = reader.usage()
         needed = size + files * _PER_FILE + SLACK
         free = shutil.disk_usage(self._state.checkouts).free
+        if needed > free and copied is not None:  # it takes a walk to know what is there already
+            needed -= sum(info.size for info in reader.walk("/") if info.type == "file" and copied.has(info))
         if needed > free:
             raise Unavailable(
                 f"copying {reader.commit.repo} needs {_mib(needed)} and {_mib(free)} are free "
@@ -103,11 +111,13 @@ class Checkouts:
                 fix="make room, set DVMOUNT_STATE to a larger disk, or make FUSE work (dvmount doctor)",
             )
 
-    def _copy(self, reader: CommitReader, target: Path, progress: Progress | None) -> None:
+    def _copy(
+        self, reader: CommitReader, target: Path, copied: Copied | None, progress: Progress | None
+    ) -> None:
         temporary = self._temporary()
         temporary.mkdir(mode=0o700)
         try:
-            _Copy(reader, temporary, progress).run()
+            _Copy(reader, temporary, copied, progress).run()
             target.parent.mkdir(mode=0o700, exist_ok=True)
             temporary.chmod(0o700)  # to move it, see `retire`
             temporary.rename(target)
@@ -124,9 +134,12 @@ class Checkouts:
 class _Copy:
     """Copies one commit into an empty directory."""
 
-    def __init__(self, reader: CommitReader, root: Path, progress: Progress | None) -> None:
+    def __init__(
+        self, reader: CommitReader, root: Path, copied: Copied | None, progress: Progress | None
+    ) -> None:
         self._reader = reader
         self._root = root
+        self._copied = copied
         self._progress = progress
         self._files = self._bytes = 0
         self._buffer = bytearray(BLOCK)
@@ -143,10 +156,21 @@ class _Copy:
                 path.mkdir(mode=0o700)
                 directories.append(path)
             else:
-                self._copy_file(info, path)
+                self._provide_file(info, path)
         for directory in reversed(directories):
             os.utime(directory, (self._mtime, self._mtime))
             directory.chmod(DIRECTORY_MODE)
+
+    def _provide_file(self, info: FileInfo, path: Path) -> None:
+        if self._copied is not None and self._copied.has(info) and self._copied.give(info, path):
+            self._bytes += info.size
+        else:
+            self._copy_file(info, path)
+        if path.lstat().st_nlink == 1:  # the attributes of a link are those of the other copy, too
+            path.chmod(FILE_MODE)
+            os.utime(path, (self._mtime, self._mtime))
+        self._files += 1
+        self._report()
 
     def _copy_file(self, info: FileInfo, path: Path) -> None:
         view = memoryview(self._buffer)
@@ -161,10 +185,6 @@ class _Copy:
                 offset += wanted
                 self._bytes += wanted
                 self._report()
-        path.chmod(FILE_MODE)
-        os.utime(path, (self._mtime, self._mtime))
-        self._files += 1
-        self._report()
 
     def _report(self) -> None:
         if self._progress is not None:

@@ -264,7 +264,7 @@ class MountManager:
                 if wanted_mode() == "fuse":
                     raise
                 log.warning("%s; copying files instead", error.message)
-        return "checkout", self._checkouts.materialise(self._store.id, reader, progress)
+        return "checkout", self._checkouts.materialise(self._store.id, reader, self._store.read, progress)
 
     def _settle(
         self,

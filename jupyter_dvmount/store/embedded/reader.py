@@ -17,9 +17,10 @@ from jupyter_dvmount.store.uri import check_limit
 
 from .chunking import SMALL
 from .chunks import ChunkSource
+from .codec import HASH_BYTES
 from .fingerprint import fingerprint
 from .nodes import NodeSource
-from .tree import Item, Node, below, children_prefix, find, key_of, path_of, scan, usage
+from .tree import DIRECTORY, Item, Node, below, children_prefix, find, key_of, path_of, scan, usage
 
 _STREAM_BUFFER = 1 << 20
 _INDEX_BITS = 20  # of a number; the rest counts leaves
@@ -216,14 +217,28 @@ class Reader:
         return info.path
 
     def _entries(self, low: str, high: str, limit: int | None) -> Iterator[FileInfo]:
-        left = -1 if limit is None else limit
+        left = limit
         for leaf, start, stop in scan(self._load, self.root, low, high):
-            for index in range(start, stop):
-                if left == 0:
+            end = stop if left is None else min(stop, start + left)
+            yield from _file_infos(leaf, start, end, self.commit.id)
+            if left is not None:
+                left -= end - start
+                if not left:
                     return
-                left -= 1
-                item = Item(leaf.sizes[index], leaf.hash(index))
-                yield file_info(path_of(leaf.keys[index]), item, self.commit.id)
+
+
+def _file_infos(leaf: Node, start: int, stop: int, commit: str) -> list[FileInfo]:
+    """`file_info` of neighbours in a leaf, without a step for each."""
+    paths = [path_of(key) for key in leaf.keys[start:stop]]
+    digits = leaf.hashes[HASH_BYTES * start : HASH_BYTES * stop].hex()
+    return [
+        FileInfo(path=path, type="dir", commit=commit)
+        if size == DIRECTORY
+        else FileInfo(path=path, type="file", size=size, hash=digits[at : at + 2 * HASH_BYTES], commit=commit)
+        for path, size, at in zip(
+            paths, leaf.sizes[start:stop], range(0, len(digits), 2 * HASH_BYTES), strict=True
+        )
+    ]
 
 
 def file_info(path: str, item: Item, commit: str) -> FileInfo:

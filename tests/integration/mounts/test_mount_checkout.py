@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -214,3 +216,71 @@ def test_deleted_files_of_a_checkout_are_reported_and_come_back_with_a_new_mount
     assert "mount it again" in manager.list()[0].error
     manager.unmount("images")
     assert Path(manager.mount("images", "master").path, "a").read_bytes() == b"1"
+
+
+def inodes(directory):
+    found = {path.name: path.stat().st_ino for path in directory.rglob("*") if path.is_file()}
+    return set(found.items())
+
+
+def test_files_that_another_copy_has_are_not_copied_again(manager, put):
+    put({"/same": b"s" * 5000, "/changed": b"1", "/d/empty": b"", "/gone": b"g"})
+    first = Path(manager.mount("images", "master", name="first").target)
+    put({"/changed": b"2", "/new": b"n"})
+    second = Path(manager.mount("images", "master", name="second").target)
+    assert files_below(first) == {"/same": b"s" * 5000, "/changed": b"1", "/d/empty": b"", "/gone": b"g"}
+    assert files_below(second) == {**files_below(first), "/changed": b"2", "/new": b"n"}
+    if (first / "same").stat().st_nlink == 2:  # else the file system has cloned them
+        assert {name for name, _ in inodes(first) & inodes(second)} == {"same", "empty", "gone"}
+    manager.unmount("first")
+    assert (second / "same").read_bytes() == b"s" * 5000
+    put({"/third": b"3"})
+    third = Path(manager.mount("images", "master", name="third").target)
+    assert files_below(third) == {**files_below(second), "/third": b"3"}
+
+
+def test_a_copy_that_somebody_has_changed_is_no_source_of_files(manager, put):
+    put({"/a": b"right", "/b": b"right"})
+    first = Path(manager.mount("images", "master", name="first").target)
+    for name, writable in (("a", 0o644), ("b", 0o444)):
+        (first / name).chmod(0o644)
+        (first / name).write_bytes(b"wrong")
+        (first / name).chmod(writable)
+    put({"/c": b"new"})
+    second = manager.mount("images", "master", name="second")
+    assert files_below(Path(second.path)) == {"/a": b"right", "/b": b"right", "/c": b"new"}
+
+
+def test_a_copy_for_which_there_is_room_only_because_files_are_shared_is_made(manager, put, monkeypatch):
+    put({"/big": b"x" * (3 << 20)})
+    manager.mount("images", "master", name="first")
+    put({"/small": b"y"})
+    usage = namedtuple("usage", "total used free")
+    free = module.SLACK + (1 << 20)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage(free, 0, free))
+    assert manager.mount("images", "master", name="second").error == ""
+
+
+def test_a_copy_whose_process_is_killed_half_way_is_never_taken_for_a_whole_one(manager, put, config, store):
+    put({f"/d/{number:04}": b"x" * 1000 for number in range(2000)})
+    script = """
+import os, sys
+from pathlib import Path
+from jupyter_dvmount.config import Config
+from jupyter_dvmount.mounting.manager import MountManager
+from jupyter_dvmount.store import open_store
+store = open_store(sys.argv[1])
+config = Config(store=store.url, state=Path(sys.argv[2]), root=Path(sys.argv[3]))
+MountManager(config, store).mount(
+    "images", "master", progress=lambda files, size: files > 1000 and os.kill(os.getpid(), 9)
+)
+"""
+    words = [sys.executable, "-c", script, store.url, str(config.state), str(config.root)]
+    assert subprocess.run(words, check=False, timeout=120).returncode == -9
+    assert len(temporary(config)) == 1
+    assert list((config.state / "checkouts").glob("*/*")) == []
+    assert manager.list() == []
+    mount = manager.mount("images", "master")
+    assert len(files_below(Path(mount.path))) == 2000
+    manager.restore()
+    assert temporary(config) == []

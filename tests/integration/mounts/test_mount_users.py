@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
 import sys
 
 import pytest
@@ -86,3 +89,78 @@ def test_without_fusermount3_the_files_are_copied_and_the_check_says_why(outcome
     assert (found["mode"], found["content"], found["status"]) == ("checkout", "content", "limited")
     assert "no fusermount3" in found["detail"]
     assert "apt-get install" in found["fix"]
+
+
+DIAGNOSE = """
+import json, sys
+from pathlib import Path
+from jupyter_dvmount.config import load_config
+from jupyter_dvmount.doctor import diagnose
+from jupyter_dvmount.mounting.manager import MountManager
+from jupyter_dvmount.store import StoreError, open_store
+config = load_config()
+store = open_store(config.store)
+manager = MountManager(config, store)
+checks = {check.id: check for check in diagnose(config, store)}
+found = {"status": checks["disk"].status, "detail": checks["disk"].detail, "fix": checks["disk"].fix,
+         "mount": checks["mount"].detail}
+try:
+    mount = manager.mount("images", "master")
+    found |= {"mode": mount.mode, "content": (Path(mount.path) / "a").read_text()}
+    manager.unmount_all()
+    if (config.state / "run").is_dir():
+        manager.stop()
+except StoreError as error:
+    found |= {"error": error.message, "remedy": error.fix}
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture
+def in_namespace(tmp_path, put, store):
+    """Runs `DIAGNOSE` as root after some commands in a mount namespace of its own."""
+    put({"/a": b"content"})
+    store.close()
+    (tmp_path / "home").mkdir()
+
+    def run(*prepare, prefix=(), **env):
+        command = shlex.join([*prefix, sys.executable, "-c", DIAGNOSE])
+        lines = ["set -e", "mount --make-rprivate /", *prepare, f"exec {command}"]
+        settings = {
+            "HOME": str(tmp_path / "home"),
+            "DVMOUNT_STORE": store.url,
+            "PATH": os.environ["PATH"],
+            **env,
+        }
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", "\n".join(lines)],
+            env=settings, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+def test_a_home_that_cannot_be_written_is_named_with_the_way_around_it(in_namespace, tmp_path):
+    home = shlex.quote(str(tmp_path / "home"))
+    read_only = (f"mount --bind {home} {home}", f"mount -o remount,bind,ro {home}")
+    found = in_namespace(*read_only)
+    assert found["status"] == "missing"
+    assert "DVMOUNT_STATE" in found["fix"]
+    assert "Read-only file system" in found["error"] or "cannot be written" in found["error"]
+    assert "DVMOUNT_" in found["remedy"]
+    elsewhere = {"DVMOUNT_STATE": str(tmp_path / "state"), "DVMOUNT_ROOT": str(tmp_path / "mnt")}
+    assert in_namespace(*read_only, **elsewhere)["content"] == "content"
+
+
+def test_root_of_a_container_without_the_right_to_mount_gets_copies(in_namespace):
+    found = in_namespace(prefix=["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"])
+    assert "forbidden in this container" in found["mount"]
+    assert (found["mode"], found["content"]) == ("checkout", "content")
+
+
+def test_root_needs_neither_libfuse_nor_the_helper(in_namespace, tmp_path):
+    (tmp_path / "bin").mkdir()
+    found = in_namespace(prefix=["env", f"PATH={tmp_path / 'bin'}"])
+    assert (found["mode"], found["content"]) == ("fuse", "content")

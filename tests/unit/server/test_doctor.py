@@ -16,7 +16,7 @@ from jupyter_dvmount.doctor import diagnose, without_secrets
 from jupyter_dvmount.mounting.model import Check
 from jupyter_dvmount.store import VersionStore, open_store
 
-IDS = ["store", "mount", "disk", "server", "labextension", "versions"]
+IDS = ["store", "mount", "sandbox", "disk", "server", "labextension", "versions"]
 
 
 @pytest.fixture
@@ -160,3 +160,15 @@ def test_a_check_that_fails_itself_is_a_finding(config: Config, monkeypatch: pyt
 )
 def test_a_url_is_shown_without_secrets(url: str, shown: str) -> None:
     assert without_secrets(url) == shown
+
+
+def test_the_sandbox_is_named_with_what_does_not_work_and_why(
+    config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor, "_tiers", doctor._tiers.__wrapped__)  # as in a process of its own
+    monkeypatch.setenv("PATH", str(tmp_path))
+    check = found(config, "sandbox")
+    assert check.status == "limited"
+    assert "pipelines can run in: plain" in check.detail
+    assert "neither podman nor docker is installed" in check.detail
+    assert check.fix == "sudo apt-get install -y bubblewrap"
