@@ -1,23 +1,17 @@
 """The version store: its records, its protocol and its errors. Knows no other room."""
 
-from .base import (
+from .engines import load_engine, open_store, rebuild_store
+from .errors import (
     AlreadyExists,
     CommitFinished,
-    CommitReader,
-    CommitWriter,
     Conflict,
     Corrupt,
     Denied,
     Invalid,
     NoStore,
     NotFound,
-    Progress,
     StoreError,
     Unavailable,
-    VersionStore,
-    load_engine,
-    open_store,
-    rebuild_store,
 )
 from .model import (
     DEFAULT_BRANCH,
@@ -38,6 +32,7 @@ from .model import (
     Trigger,
     Usage,
 )
+from .protocol import CommitReader, CommitWriter, Progress, VersionStore
 from .uri import Location, check_path, parse
 
 __all__ = [

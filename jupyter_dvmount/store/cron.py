@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from .base import Invalid
+from .errors import Invalid
 
 _FIELDS = 5
 

@@ -6,8 +6,8 @@ import io
 
 from typing_extensions import Buffer
 
-from .base import CommitReader
 from .model import FileInfo
+from .protocol import CommitReader
 
 
 class FileStream(io.RawIOBase):

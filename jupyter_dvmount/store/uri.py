@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from .base import Invalid
+from .errors import Invalid
 from .model import DEFAULT_BRANCH, DEFAULT_PROJECT
 
 SCHEME = "dvm://"

@@ -15,7 +15,7 @@ from pathlib import Path
 from jupyter_dvmount.store.embedded.blobs import ahead, cache
 from jupyter_dvmount.store.embedded.blobs.s3.address import parse_address
 from jupyter_dvmount.store.embedded.blobs.s3.blobs import S3Blobs
-from jupyter_dvmount.store.embedded.diskcache import DiskCache
+from jupyter_dvmount.store.embedded.machine.diskcache import DiskCache
 from tests.services.proxy import proxied
 from tests.services.s3 import running_s3
 

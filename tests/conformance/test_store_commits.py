@@ -226,7 +226,7 @@ def test_the_feed_tells_what_happened_in_order(store: VersionStore) -> None:
 
 
 def test_the_feed_is_bounded(store: VersionStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_dvmount.store.embedded.feed.KEPT", 5)
+    monkeypatch.setattr("jupyter_dvmount.store.embedded.commits.feed.KEPT", 5)
     for number in range(10):
         store.create_repo(f"r{number}")
     assert [change.repo for change in store.changes(0)] == [f"r{number}" for number in range(5, 10)]

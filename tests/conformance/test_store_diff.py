@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jupyter_dvmount.store import NotFound, VersionStore
-from jupyter_dvmount.store.embedded import difference as engine
+from jupyter_dvmount.store.embedded.trees import difference as engine
 
 
 def put(store: VersionStore, *paths: str, delete: tuple[str, ...] = ()) -> str:
@@ -58,7 +58,7 @@ def test_a_shallow_difference_does_not_visit_what_it_leaves_out(
             visited.append(one.key)
             yield one
 
-    monkeypatch.setattr("jupyter_dvmount.store.embedded.comparing.difference", count)
+    monkeypatch.setattr("jupyter_dvmount.store.embedded.reading.comparing.difference", count)
     assert shallow(store, other=first) == [("/large", "added"), ("/z", "added")]
     assert len(visited) < 10
 

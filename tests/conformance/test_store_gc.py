@@ -12,9 +12,10 @@ from collections.abc import Callable
 import pytest
 
 from jupyter_dvmount.store import Conflict, Corrupt, VersionStore, open_store
-from jupyter_dvmount.store.embedded import check, pack
 from jupyter_dvmount.store.embedded.blobs import Blobs
+from jupyter_dvmount.store.embedded.fsck import check
 from jupyter_dvmount.store.embedded.gc import packing
+from jupyter_dvmount.store.embedded.packs import pack
 from tests.conformance.places import StorePlace
 
 MB = 1_000_000
@@ -152,7 +153,7 @@ def test_packs_of_a_writer_that_died_are_freed(
     script = (
         "import os, sys\n"
         "from jupyter_dvmount.store import open_store\n"
-        "from jupyter_dvmount.store.embedded import pack\n"
+        "from jupyter_dvmount.store.embedded.packs import pack\n"
         "pack.TARGET = 300_000\n"
         "with open_store(sys.argv[1]).modify('images', 'master') as writer:\n"
         "    for number in range(9): writer.put(f'/{number}', os.urandom(200_000))\n"

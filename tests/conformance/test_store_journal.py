@@ -10,15 +10,15 @@ from collections.abc import Callable
 import pytest
 
 from jupyter_dvmount.store import Unavailable, VersionStore
-from jupyter_dvmount.store.embedded import journal
-from jupyter_dvmount.store.embedded.images import Image
+from jupyter_dvmount.store.embedded.journal import log
+from jupyter_dvmount.store.embedded.journal.images import Image
 from tests.conformance.places import StorePlace
 
 Open = Callable[[], VersionStore]
 
 
 def images(place: StorePlace) -> list[Image]:
-    return list(journal.read_journal(place.blobs))
+    return list(log.read_journal(place.blobs))
 
 
 def test_a_closed_store_has_told_its_journal_everything(open_here: Open, place: StorePlace) -> None:
@@ -76,14 +76,14 @@ def test_a_journal_that_cannot_be_written_now_costs_no_commit(
 def test_many_blobs_become_one_and_tell_the_same(
     open_here: Open, place: StorePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "_KEPT", 3)
+    monkeypatch.setattr(log, "_KEPT", 3)
     for number in range(5):
         with open_here() as store:
             store.create_repo(f"r{number}")
     before = {image.name: image.row for image in images(place)}
     with open_here() as store:
         store._journal.compact()
-    assert [blob.name[-4:] for blob in place.blobs.list(journal.JOURNAL)] == [".all"]
+    assert [blob.name[-4:] for blob in place.blobs.list(log.JOURNAL)] == [".all"]
     assert {image.name: image.row for image in images(place)} == before
     with open_here() as store:
         store.delete_repo("r0")

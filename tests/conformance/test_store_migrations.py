@@ -9,9 +9,9 @@ from sqlalchemy import text
 
 from jupyter_dvmount.store import open_store
 from jupyter_dvmount.store.embedded.catalog import Catalog, open_catalog
+from jupyter_dvmount.store.embedded.catalog.schema import REVISIONS, metadata
 from jupyter_dvmount.store.embedded.migrations.running import scripts, upgrade
 from jupyter_dvmount.store.embedded.place import parse_place
-from jupyter_dvmount.store.embedded.schema import REVISIONS, metadata
 from tests.conformance.places import StorePlace
 
 ID = "ab" * 16

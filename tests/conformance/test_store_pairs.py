@@ -8,7 +8,7 @@ import pytest
 
 from jupyter_dvmount.store import Invalid, Unavailable, VersionStore, open_store, rebuild_store
 from jupyter_dvmount.store.embedded.blobs.base import PACKS
-from jupyter_dvmount.store.embedded.schema import alembic_version
+from jupyter_dvmount.store.embedded.catalog.schema import alembic_version
 from tests.conformance.places import StorePlace
 
 

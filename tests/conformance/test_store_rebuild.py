@@ -15,9 +15,9 @@ from jupyter_dvmount.store import (
     VersionStore,
     rebuild_store,
 )
-from jupyter_dvmount.store.embedded import schema
 from jupyter_dvmount.store.embedded.blobs.base import PACKS
-from jupyter_dvmount.store.embedded.journal import JOURNAL
+from jupyter_dvmount.store.embedded.catalog import schema
+from jupyter_dvmount.store.embedded.journal.log import JOURNAL
 from tests.conformance.places import StorePlace
 
 Open = Callable[[], VersionStore]

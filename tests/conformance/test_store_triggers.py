@@ -20,7 +20,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.time = NOON
         for module in ("heads", "triggers"):
-            monkeypatch.setattr(f"jupyter_dvmount.store.embedded.{module}.now", self.micros)
+            monkeypatch.setattr(f"jupyter_dvmount.store.embedded.commits.{module}.now", self.micros)
 
     def micros(self) -> int:
         return (self.time - _EPOCH) // timedelta(microseconds=1)

@@ -1,6 +1,6 @@
 """The embedded engine: a version store in one directory. Its format is in ``docs/format.md``."""
 
-from .rebuild import rebuild_embedded
+from .fsck.rebuild import rebuild_embedded
 from .store import open_embedded
 
 __all__ = ["open_embedded", "rebuild_embedded"]

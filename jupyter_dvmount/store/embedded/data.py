@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .blobs import Blobs, LocalBlobs
+from .blobs.layout import open_layout, remove_rubbish
 from .blobs.s3.address import Address
-from .copies import LocalCopies, local_copies, staging_directory
-from .layout import open_layout, remove_rubbish
+from .machine.copies import LocalCopies, local_copies, staging_directory
 from .place import Directory
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from jupyter_dvmount.store.base import Unavailable
+from jupyter_dvmount.store.errors import Unavailable
 from jupyter_dvmount.store.model import Commit, CommitSet
 from jupyter_dvmount.store.uri import check_limit
 

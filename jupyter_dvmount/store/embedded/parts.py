@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from .blobs.base import Blobs
 from .catalog import Catalog
-from .chunks import ChunkSource
-from .journal import Journal
-from .nodes import NodeSource
+from .journal.log import Journal
+from .reading.chunks import ChunkSource
+from .reading.nodes import NodeSource
 
 
 class Parts(NamedTuple):

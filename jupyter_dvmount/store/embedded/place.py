@@ -11,7 +11,7 @@ from platformdirs import user_data_path
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from jupyter_dvmount.store.base import Invalid
+from jupyter_dvmount.store.errors import Invalid
 
 from .blobs.s3.address import Address, parse_address
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from typing_extensions import Self
 
-from jupyter_dvmount.store.base import Conflict, Invalid, NotFound, Progress, VersionStore
+from jupyter_dvmount.store.errors import Conflict, Invalid, NotFound
 from jupyter_dvmount.store.model import (
     Branch,
     Change,
@@ -27,26 +27,27 @@ from jupyter_dvmount.store.model import (
     Trigger,
     Usage,
 )
+from jupyter_dvmount.store.protocol import Progress, VersionStore
 from jupyter_dvmount.store.uri import check_limit, check_path
 
-from . import commitsets, feed, heads, history, projects, provenance, records, totals
 from .blobs.s3.address import Address
-from .catalog import Catalog, open_catalog
-from .check import check
-from .chunks import CHUNK_CACHE, ChunkSource
-from .comparing import compare
+from .catalog import Catalog, open_catalog, totals
+from .commits import commitsets, feed, heads, history, projects, provenance, records
+from .commits.refs import AnyRow, branch_row, commit_row, find_branch, repo_row
+from .commits.triggers import Growth
 from .data import Data, open_data
+from .fsck.check import check
 from .gc import collect
-from .journal import Journal
-from .nodes import NODE_CACHE, NodeSource
+from .journal.log import Journal
 from .paging import paged, wait
 from .parts import Parts
 from .place import Directory, parse_place
-from .publish import modify
-from .reader import Reader
-from .refs import AnyRow, branch_row, commit_row, find_branch, repo_row
-from .triggers import Growth
-from .writer import Writer
+from .reading.chunks import CHUNK_CACHE, ChunkSource
+from .reading.comparing import compare
+from .reading.nodes import NODE_CACHE, NodeSource
+from .reading.reader import Reader
+from .writing.publish import modify
+from .writing.writer import Writer
 
 T = TypeVar("T")
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from jupyter_dvmount.store.base import CommitReader, Invalid
+from jupyter_dvmount.store.errors import Invalid
 from jupyter_dvmount.store.model import FileInfo
+from jupyter_dvmount.store.protocol import CommitReader
 
 from .program import Program
 

@@ -6,7 +6,7 @@ import re
 import string
 from typing import Any, NamedTuple, NoReturn
 
-from jupyter_dvmount.store.base import Invalid
+from jupyter_dvmount.store.errors import Invalid
 
 MAX_LENGTH = 4096
 """Characters of a pattern: as many as a path may have bytes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from jupyter_dvmount.store.base import Invalid
+from jupyter_dvmount.store.errors import Invalid
 
 _REFERENCE = re.compile(r"\$(?:(\d+)|\{(\d+)\}|(\$)|)")
 

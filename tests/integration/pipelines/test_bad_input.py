@@ -13,7 +13,8 @@ from jupyter_dvmount.pipelines.controller.cron import Clocks
 from jupyter_dvmount.pipelines.jobs import specs
 from jupyter_dvmount.pipelines.sandbox.plan import Plan
 from jupyter_dvmount.pipelines.sandbox.tiers import Tiers
-from jupyter_dvmount.store.embedded import history, publish
+from jupyter_dvmount.store.embedded.commits import history
+from jupyter_dvmount.store.embedded.writing import publish
 from tests.integration.pipelines.lab import Lab
 from tests.integration.pipelines.sandboxes import need
 from tests.integration.pipelines.test_controller import UPPER, check_whole, source

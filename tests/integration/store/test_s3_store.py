@@ -20,8 +20,8 @@ from jupyter_dvmount.config import Config
 from jupyter_dvmount.doctor import diagnose
 from jupyter_dvmount.mounting.model import Check
 from jupyter_dvmount.store import Corrupt, Unavailable, VersionStore, open_store
-from jupyter_dvmount.store.embedded import pack
-from jupyter_dvmount.store.embedded.rebuild import rebuild_embedded
+from jupyter_dvmount.store.embedded.fsck.rebuild import rebuild_embedded
+from jupyter_dvmount.store.embedded.packs import pack
 from tests.services.proxy import Proxy, proxied
 from tests.services.s3 import S3Server
 

@@ -12,7 +12,7 @@ from jupyter_dvmount.store.embedded.blobs import LocalBlobs, MissingBlob
 from jupyter_dvmount.store.embedded.blobs.cache import CachedBlobs
 from jupyter_dvmount.store.embedded.blobs.s3.address import parse_address
 from jupyter_dvmount.store.embedded.blobs.s3.blobs import S3Blobs
-from jupyter_dvmount.store.embedded.diskcache import DiskCache
+from jupyter_dvmount.store.embedded.machine.diskcache import DiskCache
 
 DATA = bytes(range(256)) * 10_000
 

@@ -18,7 +18,7 @@ import os, signal, sys
 from pathlib import Path
 from sqlalchemy import event
 from jupyter_dvmount.store import open_store
-from jupyter_dvmount.store.embedded import pack
+from jupyter_dvmount.store.embedded.packs import pack
 url, deadline = sys.argv[1], int(sys.argv[2])
 passed = 0
 
@@ -97,12 +97,12 @@ def test_a_put_that_was_killed_goes_on_from_the_packs_that_it_had_written(tmp_pa
         "import os, signal, sys, time\n"
         "from pathlib import Path\n"
         "from jupyter_dvmount.store import open_store\n"
-        "from jupyter_dvmount.store.embedded import pack\n"
+        "from jupyter_dvmount.store.embedded.packs import pack\n"
         "pack.TARGET = 400_000\n"
         "files = [(path.name, path) for path in sorted(Path(sys.argv[2]).iterdir())]\n"
         "store = open_store(sys.argv[1])\n"
         "from sqlalchemy import func, select\n"
-        "from jupyter_dvmount.store.embedded.schema import chunks\n"
+        "from jupyter_dvmount.store.embedded.catalog.schema import chunks\n"
         "def count():\n"
         "    with store._catalog.read() as connection:\n"
         "        return connection.execute(select(func.count()).select_from(chunks)).scalar_one()\n"

@@ -11,8 +11,8 @@ import pytest
 
 from jupyter_dvmount.store import Corrupt, Unavailable, VersionStore, open_store
 from jupyter_dvmount.store.embedded.blobs import LocalBlobs
-from jupyter_dvmount.store.embedded.codec import Kind
-from jupyter_dvmount.store.embedded.pack import Place, read_footer
+from jupyter_dvmount.store.embedded.packs.codec import Kind
+from jupyter_dvmount.store.embedded.packs.pack import Place, read_footer
 
 LARGE = random.Random(5).randbytes(2_000_000)
 TEXT = b"compressible " * 5000

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_dvmount.store import Unavailable, VersionStore, open_store, rebuild_store
-from jupyter_dvmount.store.embedded.schema import HEAD
+from jupyter_dvmount.store.embedded.catalog.schema import HEAD
 
 GOLDEN = Path(__file__).parents[2] / "unit" / "store" / "golden" / "store-v1.tar.gz"
 OPEN = "import sys; from jupyter_dvmount.store import open_store; open_store(sys.argv[1]).close()"

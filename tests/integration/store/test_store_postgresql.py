@@ -25,11 +25,12 @@ from jupyter_dvmount.store import (
     open_store,
     rebuild_store,
 )
-from jupyter_dvmount.store.embedded import feed, pack
 from jupyter_dvmount.store.embedded.catalog import Catalog
-from jupyter_dvmount.store.embedded.codec import Kind
-from jupyter_dvmount.store.embedded.pack import Place, SealedPack
-from jupyter_dvmount.store.embedded.schema import now
+from jupyter_dvmount.store.embedded.catalog.schema import now
+from jupyter_dvmount.store.embedded.commits import feed
+from jupyter_dvmount.store.embedded.packs import pack
+from jupyter_dvmount.store.embedded.packs.codec import Kind
+from jupyter_dvmount.store.embedded.packs.pack import Place, SealedPack
 from tests.services.postgres import PostgresServer, need_postgres, running_postgres
 
 
@@ -305,7 +306,7 @@ def test_packs_that_fill_up_at_the_same_time_share_the_lease_of_their_writer(
         time.sleep(0.05)
         return now()
 
-    monkeypatch.setattr("jupyter_dvmount.store.embedded.lease.now", slowly)
+    monkeypatch.setattr("jupyter_dvmount.store.embedded.writing.lease.now", slowly)
     with store.modify("images", "master") as writer:
         for number in range(6):
             writer.put(f"/{number}", os.urandom(150_000))

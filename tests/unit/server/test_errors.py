@@ -8,9 +8,9 @@ import pytest
 from tornado.web import HTTPError
 
 from jupyter_dvmount.server.errors import STATUS, describe
-from jupyter_dvmount.store import StoreError, base
+from jupyter_dvmount.store import StoreError, errors
 
-KINDS = [kind for _, kind in inspect.getmembers(base, inspect.isclass) if issubclass(kind, StoreError)]
+KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, StoreError)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -14,7 +14,7 @@ import pytest
 from jupyter_dvmount.store import Unavailable
 from jupyter_dvmount.store.embedded.blobs.base import MissingBlob
 from jupyter_dvmount.store.embedded.blobs.cache import BLOCK, CachedBlobs
-from jupyter_dvmount.store.embedded.diskcache import DiskCache
+from jupyter_dvmount.store.embedded.machine.diskcache import DiskCache
 
 NAME = "packs/p"
 DATA = b"".join(index.to_bytes(4, "little") for index in range(20 * BLOCK // 4)) + b"end"

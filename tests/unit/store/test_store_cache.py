@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jupyter_dvmount.store.embedded.cache import Cache
+from jupyter_dvmount.store.embedded.machine.cache import Cache
 
 
 def test_the_least_recently_used_go_first() -> None:

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_dvmount.store import CommitReader, VersionStore, open_store
-from jupyter_dvmount.store.embedded import chunking
-from jupyter_dvmount.store.embedded.chunking import MAX, MIN, ChunkList, ChunkMap, cut
-from jupyter_dvmount.store.embedded.ingest import from_bytes, from_stream
+from jupyter_dvmount.store.embedded.packs import chunking
+from jupyter_dvmount.store.embedded.packs.chunking import MAX, MIN, ChunkList, ChunkMap, cut
+from jupyter_dvmount.store.embedded.writing.ingest import from_bytes, from_stream
 
 DATA = random.Random(2).randbytes(6_000_000)
 

@@ -6,8 +6,8 @@ import pytest
 
 from jupyter_dvmount.store import Corrupt, VersionStore
 from jupyter_dvmount.store.embedded.blobs import LocalBlobs, MissingBlob
-from jupyter_dvmount.store.embedded.chunks import ChunkSource
-from jupyter_dvmount.store.embedded.codec import Kind
+from jupyter_dvmount.store.embedded.packs.codec import Kind
+from jupyter_dvmount.store.embedded.reading.chunks import ChunkSource
 
 DATA = b"the contents of a file"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from jupyter_dvmount.store import Invalid
-from jupyter_dvmount.store.embedded import copies
-from jupyter_dvmount.store.embedded.copies import SIZE, local_copies
-from jupyter_dvmount.store.embedded.diskcache import DiskCache
+from jupyter_dvmount.store.embedded.machine import copies
+from jupyter_dvmount.store.embedded.machine.copies import SIZE, local_copies
+from jupyter_dvmount.store.embedded.machine.diskcache import DiskCache
 
 
 def age(cache: DiskCache, name: str, seconds: float) -> None:

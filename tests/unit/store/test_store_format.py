@@ -10,11 +10,11 @@ import pytest
 
 from jupyter_dvmount.store import VersionStore
 from jupyter_dvmount.store.embedded.blobs import LocalBlobs
-from jupyter_dvmount.store.embedded.chunking import cut
-from jupyter_dvmount.store.embedded.codec import Kind, decode, digest, encode
-from jupyter_dvmount.store.embedded.ingest import from_bytes
-from jupyter_dvmount.store.embedded.pack import PackWriter
-from jupyter_dvmount.store.embedded.tree import Item, Node, encode_node, ends_node
+from jupyter_dvmount.store.embedded.packs.chunking import cut
+from jupyter_dvmount.store.embedded.packs.codec import Kind, decode, digest, encode
+from jupyter_dvmount.store.embedded.packs.pack import PackWriter
+from jupyter_dvmount.store.embedded.trees.tree import Item, Node, encode_node, ends_node
+from jupyter_dvmount.store.embedded.writing.ingest import from_bytes
 
 DATA = random.Random(1).randbytes(3_000_000)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_dvmount.store import Corrupt, Invalid, NotFound, Unavailable, open_store
-from jupyter_dvmount.store.embedded import filesystems
+from jupyter_dvmount.store.embedded.machine import filesystems
 
 
 def snapshot(directory: Path) -> dict[str, bytes]:

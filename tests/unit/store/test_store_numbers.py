@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jupyter_dvmount.store import Invalid, Unavailable
-from jupyter_dvmount.store.embedded import reader as module
+from jupyter_dvmount.store.embedded.reading import reader as module
 
 SIZES = {"/empty": 0, "/small": 1000, "/d/one": 1, "/d/e/large": 3_000_000}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from jupyter_dvmount.store.embedded.blobs import LocalBlobs
-from jupyter_dvmount.store.embedded.codec import Kind, encode
-from jupyter_dvmount.store.embedded.pack import BadPack, PackWriter, SealedPack, read_footer
+from jupyter_dvmount.store.embedded.packs.codec import Kind, encode
+from jupyter_dvmount.store.embedded.packs.pack import BadPack, PackWriter, SealedPack, read_footer
 
 
 @pytest.fixture

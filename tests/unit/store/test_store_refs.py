@@ -72,7 +72,7 @@ def test_an_ambiguous_prefix_names_the_candidates(
             self.hex = next(self.ids)
 
     with monkeypatch.context() as patch:
-        patch.setattr("jupyter_dvmount.store.embedded.history.uuid.uuid4", Numbered)
+        patch.setattr("jupyter_dvmount.store.embedded.commits.history.uuid.uuid4", Numbered)
         first, second = (store.start_commit("images", branch).id for branch in ("one", "two"))
     with pytest.raises(Invalid, match="ambiguous") as caught:
         found(store, "abcd")

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_dvmount.store.embedded import tree
-from jupyter_dvmount.store.embedded.difference import difference
-from jupyter_dvmount.store.embedded.edit import edit
-from jupyter_dvmount.store.embedded.fingerprint import fingerprint
-from jupyter_dvmount.store.embedded.staging import NodeStage, Staging
-from jupyter_dvmount.store.embedded.tree import Item, Node, below, find, key_of, scan, usage
+from jupyter_dvmount.store.embedded.trees import tree
+from jupyter_dvmount.store.embedded.trees.difference import difference
+from jupyter_dvmount.store.embedded.trees.edit import edit
+from jupyter_dvmount.store.embedded.trees.fingerprint import fingerprint
+from jupyter_dvmount.store.embedded.trees.staging import NodeStage, Staging
+from jupyter_dvmount.store.embedded.trees.tree import Item, Node, below, find, key_of, scan, usage
 
 KEYS = st.builds("/{}/\0{}".format, st.sampled_from("abc"), st.integers(0, 60))
 ITEMS = st.builds(Item, st.integers(0, 5), st.sampled_from([bytes([n]) * 32 for n in range(3)]), st.just(0))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from jupyter_dvmount.store.base import Corrupt
+from jupyter_dvmount.store.errors import Corrupt
 
 PACKS = "packs/"
 """Prefix of the names of packs."""

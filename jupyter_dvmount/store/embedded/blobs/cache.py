@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
-from jupyter_dvmount.store.embedded.diskcache import DiskCache
+from jupyter_dvmount.store.embedded.machine.diskcache import DiskCache
 
 from .ahead import Ahead
 from .base import BlobInfo, Blobs

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from jupyter_dvmount.store.base import Corrupt
-from jupyter_dvmount.store.embedded.failures import from_os
-from jupyter_dvmount.store.embedded.filesystems import sync_directory
+from jupyter_dvmount.store.embedded.machine.failures import from_os
+from jupyter_dvmount.store.embedded.machine.filesystems import sync_directory
+from jupyter_dvmount.store.errors import Corrupt
 
 from .base import BlobInfo, MissingBlob
 

@@ -11,18 +11,10 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, insert, select
 from typing_extensions import Self
 
-from jupyter_dvmount.store.base import Conflict, Corrupt, Invalid, Unavailable
-from jupyter_dvmount.store.embedded.pack import SealedPack
-from jupyter_dvmount.store.embedded.schema import (
-    HEAD,
-    REVISIONS,
-    alembic_version,
-    changes,
-    chunks,
-    metadata,
-    packs,
-    store,
-)
+from jupyter_dvmount.store.embedded.packs.pack import SealedPack
+from jupyter_dvmount.store.errors import Conflict, Corrupt, Invalid, Unavailable
+
+from .schema import HEAD, REVISIONS, alembic_version, changes, chunks, metadata, packs, store
 
 BUSY_SECONDS = 60
 """Longest that anybody waits for others who write."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jupyter_dvmount.store.base import Unavailable
 from jupyter_dvmount.store.embedded.place import Schema, SqliteFile
+from jupyter_dvmount.store.errors import Unavailable
 
 from .base import Catalog
 from .sqlite import SqliteCatalog

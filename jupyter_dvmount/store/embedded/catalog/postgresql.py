@@ -16,22 +16,12 @@ from sqlalchemy import Connection, create_engine, delete, event, func, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from jupyter_dvmount.store.base import Conflict, Corrupt, Invalid, Unavailable
-from jupyter_dvmount.store.embedded.pack import SealedPack
-from jupyter_dvmount.store.embedded.schema import (
-    HEAD,
-    alembic_version,
-    changes,
-    commits,
-    metadata,
-    now,
-    packs,
-    repos,
-    transactions,
-)
+from jupyter_dvmount.store.embedded.packs.pack import SealedPack
+from jupyter_dvmount.store.errors import Conflict, Corrupt, Invalid, Unavailable
 
 from .base import MISSING, UPGRADED, Catalog, ChunkPlace
 from .feedlock import FEED_LOCK
+from .schema import HEAD, alembic_version, changes, commits, metadata, now, packs, repos, transactions
 from .server import connect, is_lost, is_stale, translate
 
 _STORE, _FEED, _TASKS = 0, -1, -2  # numbers of locks; those of repositories are their own, from 1

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from jupyter_dvmount.store.base import Conflict, Corrupt, Denied, Invalid, StoreError, Unavailable
-from jupyter_dvmount.store.embedded.failures import FREE_SPACE
+from jupyter_dvmount.store.embedded.machine.failures import FREE_SPACE
+from jupyter_dvmount.store.errors import Conflict, Corrupt, Denied, Invalid, StoreError, Unavailable
 
 from .base import BUSY_SECONDS, MISSING, Overtaken
 

@@ -15,13 +15,13 @@ from sqlalchemy import Connection, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from jupyter_dvmount.store.base import Conflict, Corrupt, Denied, Invalid, StoreError, Unavailable
-from jupyter_dvmount.store.embedded.failures import FREE_SPACE, SEE_TO_DISK, disk_errors
-from jupyter_dvmount.store.embedded.filesystems import is_on_network, sync_directory
-from jupyter_dvmount.store.embedded.pack import SealedPack
-from jupyter_dvmount.store.embedded.schema import HEAD, alembic_version
+from jupyter_dvmount.store.embedded.machine.failures import FREE_SPACE, SEE_TO_DISK, disk_errors
+from jupyter_dvmount.store.embedded.machine.filesystems import is_on_network, sync_directory
+from jupyter_dvmount.store.embedded.packs.pack import SealedPack
+from jupyter_dvmount.store.errors import Conflict, Corrupt, Denied, Invalid, StoreError, Unavailable
 
 from .base import BUSY_SECONDS, MISSING, UPGRADED, Catalog, ChunkPlace
+from .schema import HEAD, alembic_version
 
 _QUESTION_SIZE = 500  # hashes asked for in one statement
 _ROOM = 128 << 10  # bytes that SQLite's own files need

@@ -9,14 +9,15 @@ from collections.abc import Iterator
 import msgspec
 from sqlalchemy import Connection, delete, func, select, update
 
-from jupyter_dvmount.store.base import Corrupt, Progress
 from jupyter_dvmount.store.embedded.blobs.base import PACKS
-from jupyter_dvmount.store.embedded.epoch import begin_epoch
-from jupyter_dvmount.store.embedded.hashset import HashSet
-from jupyter_dvmount.store.embedded.lease import EXPIRES
+from jupyter_dvmount.store.embedded.catalog.schema import chunks, commits, now, packs, writers
+from jupyter_dvmount.store.embedded.packs.hashset import HashSet
 from jupyter_dvmount.store.embedded.parts import Parts
-from jupyter_dvmount.store.embedded.schema import chunks, commits, now, packs, writers
+from jupyter_dvmount.store.embedded.writing.epoch import begin_epoch
+from jupyter_dvmount.store.embedded.writing.lease import EXPIRES
+from jupyter_dvmount.store.errors import Corrupt
 from jupyter_dvmount.store.model import Collected
+from jupyter_dvmount.store.protocol import Progress
 
 from .marking import Marker
 from .packing import drop_tombstones, entomb, rewrite

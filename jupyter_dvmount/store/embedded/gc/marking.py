@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from jupyter_dvmount.store.embedded.chunking import SMALL
-from jupyter_dvmount.store.embedded.chunks import ChunkSource
-from jupyter_dvmount.store.embedded.hashset import HashSet
-from jupyter_dvmount.store.embedded.nodes import NodeSource
-from jupyter_dvmount.store.embedded.tree import DIRECTORY, Node
+from jupyter_dvmount.store.embedded.packs.chunking import SMALL
+from jupyter_dvmount.store.embedded.packs.hashset import HashSet
+from jupyter_dvmount.store.embedded.reading.chunks import ChunkSource
+from jupyter_dvmount.store.embedded.reading.nodes import NodeSource
+from jupyter_dvmount.store.embedded.trees.tree import DIRECTORY, Node
 
 
 class Marker:

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from sqlalchemy import delete, func, insert, select, update
 
-from jupyter_dvmount.store.base import Corrupt
 from jupyter_dvmount.store.embedded.blobs.base import PACKS
-from jupyter_dvmount.store.embedded.codec import Encoded, Kind, decode
-from jupyter_dvmount.store.embedded.pack import TARGET, PackWriter, Place, SealedPack
+from jupyter_dvmount.store.embedded.catalog.schema import chunks, now, packs
+from jupyter_dvmount.store.embedded.packs.codec import Encoded, Kind, decode
+from jupyter_dvmount.store.embedded.packs.pack import TARGET, PackWriter, Place, SealedPack
 from jupyter_dvmount.store.embedded.parts import Parts
-from jupyter_dvmount.store.embedded.schema import chunks, now, packs
+from jupyter_dvmount.store.errors import Corrupt
 
 _LIVE = 0.5
 """Share of a pack's bytes in use below which it is rewritten: writing is paid back by freeing as much."""

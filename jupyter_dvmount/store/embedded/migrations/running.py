@@ -13,8 +13,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, delete, func, insert, select
 
-from jupyter_dvmount.store.embedded import images
-from jupyter_dvmount.store.embedded.schema import HEAD, changes, journal
+from jupyter_dvmount.store.embedded.catalog.schema import HEAD, changes, journal
+from jupyter_dvmount.store.embedded.journal import images
 
 _log = logging.getLogger("jupyter_dvmount.store")
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import msgspec
 
-from jupyter_dvmount.store.base import Invalid
+from jupyter_dvmount.store.errors import Invalid
 
 PATIENCE = 20.0
 """Seconds within which a read has ended, one way or the other, by default."""

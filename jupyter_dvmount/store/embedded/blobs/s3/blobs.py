@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from jupyter_dvmount.store.base import Unavailable
 from jupyter_dvmount.store.embedded.blobs.base import BlobInfo
-from jupyter_dvmount.store.embedded.diskcache import private_directory
+from jupyter_dvmount.store.embedded.machine.diskcache import private_directory
+from jupyter_dvmount.store.errors import Unavailable
 
 from .address import Address
 from .client import THREADS, connect

@@ -12,8 +12,8 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from jupyter_dvmount.store.base import Denied, Invalid, NotFound, StoreError, Unavailable
 from jupyter_dvmount.store.embedded.blobs.base import MissingBlob
+from jupyter_dvmount.store.errors import Denied, Invalid, NotFound, StoreError, Unavailable
 
 from .address import Address
 

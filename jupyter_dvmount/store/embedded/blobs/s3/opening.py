@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
-from jupyter_dvmount.store.base import Invalid, NoStore
 from jupyter_dvmount.store.embedded.blobs.base import MissingBlob
-from jupyter_dvmount.store.embedded.marker import MARKER, decode_marker, encode_marker
+from jupyter_dvmount.store.embedded.blobs.marker import MARKER, decode_marker, encode_marker
+from jupyter_dvmount.store.errors import Invalid, NoStore
 
 from .blobs import S3Blobs
 

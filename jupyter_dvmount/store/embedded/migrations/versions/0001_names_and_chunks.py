@@ -6,7 +6,7 @@ Revision ID: 0001
 import sqlalchemy as sa
 from alembic import op
 
-from jupyter_dvmount.store.embedded.schema import Number, Text
+from jupyter_dvmount.store.embedded.catalog.schema import Number, Text
 
 revision = "0001"
 down_revision = None

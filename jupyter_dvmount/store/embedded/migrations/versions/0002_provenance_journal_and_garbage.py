@@ -6,7 +6,7 @@ Revision ID: 0002
 import sqlalchemy as sa
 from alembic import op
 
-from jupyter_dvmount.store.embedded.schema import Number, Text
+from jupyter_dvmount.store.embedded.catalog.schema import Number, Text
 
 revision = "0002"
 down_revision = "0001"

@@ -1,0 +1,1 @@
+"""Check a store, and make a lost catalog anew."""

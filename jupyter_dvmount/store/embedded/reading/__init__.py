@@ -1,0 +1,1 @@
+"""From a commit to the bytes of its files, each chunk verified."""
