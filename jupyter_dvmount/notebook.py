@@ -302,7 +302,7 @@ class JobHandle:
         """What its code has printed so far, datum by datum."""
         with open_pipelines() as pipelines:
             lines = pipelines.log_lines(self.pipeline, self.id)
-            return "".join(f"{line.text}\n" for _, line in lines if not line.engine)
+            return "".join(f"{line.text}\n" for line in lines if not line.engine)
 
     @_short
     def stop(self) -> None:

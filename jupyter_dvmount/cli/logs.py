@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import click
@@ -18,32 +16,7 @@ from .session import Session, pass_session
 from .text import one_line
 
 if TYPE_CHECKING:
-    from jupyter_dvmount.pipelines.logs import LogLine
-    from jupyter_dvmount.pipelines.service import Pipelines
     from jupyter_dvmount.store import Location
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of a log with where it comes from.
-
-    Parameters
-    ----------
-    job, datum, attempt
-        Whose it is.
-    time
-        When it was printed.
-    text
-        The line.
-    engine
-        Whether the engine says it, not the code.
-    """
-
-    job: str
-    datum: str
-    attempt: int
-    time: datetime
-    text: str
-    engine: bool
 
 
 @click.command("logs")
@@ -84,33 +57,16 @@ def logs(
         if newest is None:
             raise NotFound(f"pipeline {pipeline!r} has had no job yet", fix="run pipeline makes one")
         found = newest
-    lines = _lines(pipelines, found.pipeline, found.id, datum=datum, failed=failed, follow=follow)
+    lines = pipelines.log_lines(found.pipeline, found.id, datum=datum, failed=failed, follow=follow)
     if output == "json":
         for line in lines:
             sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
             sys.stdout.flush()
         return
-    prefixed = not datum and found.datums.total != 1
+    prefixed: bool | None = None
     for line in lines:
+        if prefixed is None:  # not before: a job that has just been made does not know its datums yet
+            prefixed = not datum and pipelines.job(found.pipeline, found.id).datums.total != 1
         start = f"{line.datum[:ID_DIGITS]} " if prefixed else ""
         sys.stdout.write(f"{start}{'-- ' if line.engine else ''}{one_line(line.text)}\n")
         sys.stdout.flush()
-
-
-def _lines(
-    pipelines: Pipelines, pipeline: str, id: str, *, datum: str, failed: bool, follow: bool
-) -> Iterator[Line]:
-    for key, line in pipelines.log_lines(pipeline, id, datum=datum, failed=failed, follow=follow):
-        if not line.end or line.text:
-            yield Line(
-                job=f"{pipeline}@{id}",
-                datum=key.datum,
-                attempt=key.attempt,
-                time=datetime.fromtimestamp(line.time, timezone.utc),
-                text=_text(line),
-                engine=line.engine,
-            )
-
-
-def _text(line: LogLine) -> str:
-    return f"{line.end}: {line.text}" if line.end else line.text

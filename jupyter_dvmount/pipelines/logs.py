@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -20,10 +22,11 @@ LINE = 16 << 10
 """Bytes after which a line without an end is cut."""
 
 _RECORD = 40  # bytes of a line's record besides its text
-_PAGE = 1 << 20
-_POLL = 0.1  # seconds between two looks at a log that is followed
+_PAGE = 128 << 10  # bytes read at a time: more than a line can be, with every character escaped
 _END_LOOK = 4096  # bytes at the end of a file in which its last record is
 _NAME = re.compile(r"[\w.@-]{1,200}")
+_ORDER = "order"
+_ENTRY = re.compile(rb"(?P<datum>[\w.@-]+)-(?P<attempt>\d{4,})\n")
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,6 +56,14 @@ class LogKey(msgspec.Struct, frozen=True, order=True):
     job: str
     datum: str
     attempt: int
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A log in the order in which those of a job began: its place there, and that of the one after it."""
+
+    key: LogKey
+    place: int
+    next: int
 
 
 class LogPage(msgspec.Struct, frozen=True):
@@ -120,7 +131,8 @@ class LogStore:
     Parameters
     ----------
     directory
-        Where they are; made when needed, private to the user.
+        Where they are; made when needed, private to the user. Each job has a directory, with a file for each
+        attempt and one that names them in the order in which they began.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -131,7 +143,8 @@ class LogStore:
         path = self._path(key)
         encoded = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                self._enter(path)
             with path.open("ab", buffering=0) as file:
                 file.write(encoded)
         except OSError as error:
@@ -158,48 +171,55 @@ class LogStore:
         lines = [line for part in whole.splitlines() if (line := _decode(part)) is not None]
         return LogPage(lines, offset + len(whole), bool(lines and lines[-1].end))
 
-    def follow(self, key: LogKey, offset: int = 0) -> Iterator[LogPage]:
-        """Pages as they come, up to the end of the attempt; an empty one when there is nothing new."""
-        while True:
-            page = self.read(key, offset)
-            yield page
-            if page.ended:
-                return
-            if page.offset == offset:
-                time.sleep(_POLL)
-            offset = page.offset
+    def begun(self, job: str, place: int = 0) -> Iterator[Begun]:
+        """The logs of a job in the order in which they began, from a place on.
 
-    def list(self, job: str, *, datum: str = "", failed: bool = False) -> Iterator[LogKey]:
-        """Logs of a job by datum and attempt: of one datum, or of failed attempts, if asked."""
-        if not _NAME.fullmatch(job):
-            return
-        for path in sorted((self._directory / job).glob("*.jsonl")):
-            name, _, number = path.stem.rpartition("-")
-            if number.isdigit() and (not datum or name == datum) and (not failed or _end(path) == "failed"):
-                yield LogKey(job, name, int(number))
+        Raises
+        ------
+        Invalid
+            If the place is not one that a log before gave.
+        """
+        with suppress(FileNotFoundError), self._order(job).open("rb") as file:
+            if place and (file.seek(place - 1), file.read(1)) != (place - 1, b"\n"):
+                raise Invalid(f"{place} is no place among these logs", fix="begin at 0")
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return  # it is being written
+                begins, place = place, place + len(line)
+                if entry := _ENTRY.fullmatch(line):
+                    key = LogKey(job, entry["datum"].decode(), int(entry["attempt"]))
+                    yield Begun(key, begins, place)
+
+    def end(self, key: LogKey) -> str:
+        """How an attempt has ended; empty while it goes on, or if that was not written down."""
+        with suppress(OSError), self._path(key).open("rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - _END_LOOK, 0))
+            line = _decode(file.read().rstrip(b"\n").rpartition(b"\n")[2])
+            return line.end if line is not None else ""
+        return ""
 
     def delete(self, job: str) -> None:
         """Remove the logs of a job."""
-        for key in [*self.list(job)]:
-            self._path(key).unlink(missing_ok=True)
-        with suppress(OSError):
-            (self._directory / job).rmdir()
+        shutil.rmtree(self._order(job).parent, ignore_errors=True)
+
+    def _enter(self, path: Path) -> None:
+        """Add a log to the order of its job's, before there is anything in it."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (path.parent / _ORDER).open("ab", buffering=0) as file:
+            file.write(f"\n{path.stem}\n".encode())  # on a line of its own whatever a full disk has cut short
+
+    def _order(self, job: str) -> Path:
+        if not _NAME.fullmatch(job) or job.strip(".") == "":
+            raise NotFound(f"no log of job {job!r}", fix="list the jobs")
+        return self._directory / job / _ORDER
 
     def _path(self, key: LogKey) -> Path:
-        if not _NAME.fullmatch(key.job) or not _NAME.fullmatch(key.datum) or key.job.strip(".") == "":
-            raise NotFound(f"no log of job {key.job!r}", fix="list the jobs")
-        return self._directory / key.job / f"{key.datum}-{key.attempt:04d}.jsonl"
+        if not _NAME.fullmatch(key.datum):
+            raise NotFound(f"no log of datum {key.datum!r}", fix="list the datums of the job")
+        return self._order(key.job).with_name(f"{key.datum}-{key.attempt:04d}.jsonl")
 
 
 def _decode(part: bytes) -> LogLine | None:
     with suppress(msgspec.DecodeError):  # a line that a full disk has cut short
         return msgspec.json.decode(part, type=LogLine)
     return None
-
-
-def _end(path: Path) -> str:
-    with suppress(OSError), path.open("rb") as file:
-        file.seek(max(path.stat().st_size - _END_LOOK, 0))
-        line = _decode(file.read().rstrip(b"\n").rpartition(b"\n")[2])
-        return line.end if line is not None else ""
-    return ""

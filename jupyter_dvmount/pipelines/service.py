@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 
+from msgspec.structs import replace
+
 from jupyter_dvmount.config import Config
 from jupyter_dvmount.store import (
     AlreadyExists,
@@ -28,13 +30,14 @@ from .jobs.database import Database, open_database
 from .jobs.graph import in_order, upstream
 from .jobs.planning import Branch, begin, new_id, plan
 from .kept import has_commit, keep_spec, make_repos, remove_repos, with_triggers
-from .logs import LogKey, LogLine, LogPage, LogStore
+from .logs import LogStore
 from .model import Explained
 from .plans import salted_code
 from .secrets import SecretStore
 from .spec import Cron, PipelineSpec
+from .tail import Line, LogPart, read_on
 
-_POLL = 0.1  # seconds between two looks at a job that is waited for
+_POLL = 0.1  # seconds between two looks at a job or log that is waited for
 
 
 class Pipelines:
@@ -294,50 +297,31 @@ class Pipelines:
         with self._database.read() as connection:
             return work.find(connection, row, datum)
 
-    def logs(self, pipeline: str, id: str, *, datum: str = "", failed: bool = False) -> list[LogKey]:
-        """The logs of a job by datum and attempt: of one datum, or of failed attempts, if asked."""
+    def log(
+        self, pipeline: str, id: str, after: str = "", *, datum: str = "", failed: bool = False
+    ) -> LogPart:
+        """What a job has printed; see `read_on`."""
         row = self._row(pipeline, id)
-        if datum:
+        if datum and row.state not in {"created", "starting"}:  # else it may still be looking for its datums
             with self._database.read() as connection:
                 datum = work.find(connection, row, datum).id
-        return [*self._logs.list(log_name(pipeline, row.id), datum=datum, failed=failed)]
-
-    def log(self, key: LogKey, offset: int = 0) -> LogPage:
-        """A part of a log."""
-        return self._logs.read(key, offset)
+        name = f"{pipeline}@{row.id}"
+        part = read_on(self._logs, log_name(pipeline, row.id), name, after, datum=datum, failed=failed)
+        return replace(part, ended=row.finished is not None and not part.more)
 
     def log_lines(
         self, pipeline: str, id: str, *, datum: str = "", failed: bool = False, follow: bool = False
-    ) -> Iterator[tuple[LogKey, LogLine]]:
+    ) -> Iterator[Line]:
         """The lines of the logs of a job; with ``follow`` until it is over, as they come."""
-        offsets: dict[LogKey, int] = {}
-        ended: set[LogKey] = set()
+        after = ""
         while True:
-            is_over = not follow or self.job(pipeline, id).state in FINAL
-            got = False
-            for key in self._logs_so_far(pipeline, id, datum, failed=failed):
-                while key not in ended:
-                    page = self._logs.read(key, offsets.get(key, 0))
-                    yield from ((key, line) for line in page.lines)
-                    got = got or bool(page.lines)
-                    if page.ended:
-                        ended.add(key)
-                    elif page.offset == offsets.get(key, 0):
-                        break
-                    offsets[key] = page.offset
-            if is_over:
+            part = self.log(pipeline, id, after, datum=datum, failed=failed)
+            yield from part.items
+            if part.ended or not (part.more or follow):
                 return
-            if not got:
+            if not part.more and not part.items:
                 time.sleep(_POLL)
-
-    def _logs_so_far(self, pipeline: str, id: str, datum: str, *, failed: bool) -> list[LogKey]:
-        """The logs of a job that is perhaps still looking for its datums."""
-        try:
-            return self.logs(pipeline, id, datum=datum, failed=failed)
-        except NotFound:
-            if self.job(pipeline, id).state in {"created", "starting"}:
-                return []
-            raise
+            after = part.next
 
     # explaining
 

@@ -339,6 +339,23 @@ export type paths = {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/log": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** @description What a job has printed, attempt by attempt in the order in which they began, about 256 KiB at a time. `next` of one answer is the `after` of the next request with the same filters; it outlives the server. With `wait` the answer comes as soon as there is something new, at the latest after so many seconds: that is how to follow a log. With `failed` an attempt's lines come when it is over. */
+        readonly get: operations["readLog"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
 };
 export type webhooks = Record<string, never>;
 export type components = {
@@ -563,6 +580,25 @@ export type components = {
             readonly files: number;
             readonly size: number;
         };
+        readonly LogPart: {
+            readonly items: readonly components["schemas"]["LogLine"][];
+            readonly next: string;
+            /** @description Whether there is more already. */
+            readonly more: boolean;
+            /** @description Whether there will never be more. */
+            readonly ended: boolean;
+        };
+        readonly LogLine: {
+            /** @description `pipeline@id`. */
+            readonly job: string;
+            readonly datum: string;
+            readonly attempt: number;
+            /** Format: date-time */
+            readonly time: string;
+            readonly text: string;
+            /** @description Whether the engine says it, not the code. */
+            readonly engine: boolean;
+        };
     };
     responses: {
         /** @description What works here */
@@ -662,6 +698,8 @@ export type Tracked = components['schemas']['Tracked'];
 export type DatumState = components['schemas']['DatumState'];
 export type Datum = components['schemas']['Datum'];
 export type DatumOutput = components['schemas']['DatumOutput'];
+export type LogPart = components['schemas']['LogPart'];
+export type LogLine = components['schemas']['LogLine'];
 export type ResponseHealth = components['responses']['Health'];
 export type ResponseRepoPage = components['responses']['RepoPage'];
 export type ResponsePipelines = components['responses']['Pipelines'];
@@ -1343,6 +1381,36 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Datum"];
+                };
+            };
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly readLog: {
+        readonly parameters: {
+            readonly query: {
+                readonly pipeline: components["parameters"]["pipeline"];
+                /** @description The global id or the beginning of it. */
+                readonly id: components["parameters"]["jobId"];
+                readonly after?: string;
+                /** @description Id, or the beginning of it. */
+                readonly datum?: string;
+                readonly failed?: boolean;
+                readonly wait?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A part of the log */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["LogPart"];
                 };
             };
             readonly default: components["responses"]["Error"];

@@ -8,6 +8,7 @@ from .base import UnknownRoute
 from .commits import CommitHandler, CommitsHandler, FilesHandler
 from .health import HealthHandler
 from .jobs import DatumHandler, DatumsHandler, JobHandler, JobRerunHandler, JobsHandler, JobStopHandler
+from .logs import LogHandler
 from .mounts import MountHandler, MountsHandler
 from .pipelines import PipelineHandler, PipelineRunHandler, PipelinesCheckHandler, PipelinesHandler
 from .repos import BranchesHandler, BranchHandler, RepoHandler, ReposHandler
@@ -35,6 +36,7 @@ ROUTES: list[tuple[str, type[RequestHandler]]] = [
     (f"{PREFIX}/job/rerun", JobRerunHandler),
     (f"{PREFIX}/datums", DatumsHandler),
     (f"{PREFIX}/datum", DatumHandler),
+    (f"{PREFIX}/log", LogHandler),
 ]
 
 FALLBACK: tuple[str, type[RequestHandler]] = (rf"{PREFIX}(?:/.*)?", UnknownRoute)

@@ -164,7 +164,7 @@ def _example(schema: dict[str, Any]) -> Any:
     kind = schema["type"]
     if isinstance(kind, list):
         kind = next(one for one in kind if one != "null")
-    return {"string": "abc", "integer": 7, "boolean": False}[kind]
+    return {"string": "abc", "integer": 7, "number": 0.5, "boolean": False}[kind]
 
 
 async def test_missing_and_repeated_parameters_are_invalid(rest: Rest) -> None:

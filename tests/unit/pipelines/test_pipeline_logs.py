@@ -1,8 +1,6 @@
 import base64
 import itertools
 import json
-import threading
-import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -93,7 +91,7 @@ def test_short_lines_take_no_more_room_than_long_ones(tmp_path: Path) -> None:
     for _ in range(20):
         logs.append(KEY, recorder.feed(b"y\n" * 2_000))
     logs.append(KEY, recorder.finish())
-    (file,) = (path for path in (tmp_path / "logs").rglob("*") if path.is_file())
+    (file,) = (tmp_path / "logs").rglob("*.jsonl")
     assert file.stat().st_size < 2 * 100_000
     assert b"more bytes were printed and not kept" in file.read_bytes()
 
@@ -119,34 +117,28 @@ def test_a_line_that_is_being_written_is_not_read_yet(tmp_path: Path) -> None:
     assert [line.text for line in logs.read(KEY).lines] == ["one"]
 
 
-def test_following_ends_with_the_attempt_and_is_prompt(tmp_path: Path) -> None:
+def test_logs_are_listed_in_the_order_in_which_they_began(tmp_path: Path) -> None:
     logs = LogStore(tmp_path)
-    logs.append(KEY, [LogLine(time=time.time(), text="begin")])
-
-    def write() -> None:
-        for _ in range(3):
-            time.sleep(0.05)
-            logs.append(KEY, [LogLine(time=time.time(), text="step")])
-        logs.append(KEY, [LogLine(time=time.time(), text="", end="success")])
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    delays = [time.time() - line.time for page in logs.follow(KEY) for line in page.lines]
-    thread.join()
-    assert len(delays) == 5
-    assert max(delays) < 0.5
-
-
-def test_logs_are_found_by_datum_and_by_failure(tmp_path: Path) -> None:
-    logs = LogStore(tmp_path)
-    for datum, attempt, end in (("a", 1, "failed"), ("a", 2, "success"), ("b", 1, "success"), ("c", 1, "")):
-        logs.append(LogKey("job1", datum, attempt), [LogLine(time=0.0, text="x", end=end)])
-    assert [(key.datum, key.attempt) for key in logs.list("job1", datum="a")] == [("a", 1), ("a", 2)]
-    assert [(key.datum, key.attempt) for key in logs.list("job1", failed=True)] == [("a", 1)]
+    for datum, attempt in (("b", 1), ("a", 1), ("b", 1), ("b", 2)):
+        logs.append(LogKey("job1", datum, attempt), [LogLine(time=0.0, text="x")])
+    found = [*logs.begun("job1")]
+    assert [(each.key.datum, each.key.attempt) for each in found] == [("b", 1), ("a", 1), ("b", 2)]
+    assert [*logs.begun("job1", found[0].next)] == found[1:]
+    with pytest.raises(Invalid):
+        next(logs.begun("job1", 3))
     logs.delete("job1")
-    assert list(logs.list("job1")) == []
+    assert [*logs.begun("job1")] == []
     with pytest.raises(NotFound):
         logs.read(KEY)
+
+
+def test_an_entry_that_a_full_disk_has_cut_short_spoils_no_other(tmp_path: Path) -> None:
+    logs = LogStore(tmp_path)
+    logs.append(KEY, [])
+    with (tmp_path / "job1" / "order").open("ab") as file:
+        file.write(b"\nabc-00")
+    logs.append(LogKey("job1", "later", 1), [])
+    assert [each.key.datum for each in logs.begun("job1")] == [KEY.datum, "later"]
 
 
 @pytest.mark.parametrize("key", [LogKey("..", "x", 1), LogKey("a/b", "x", 1), LogKey("job1", "../x", 1)])

@@ -21,6 +21,7 @@ from jupyter_dvmount.pipelines.jobs import (
 )
 from jupyter_dvmount.pipelines.messages import Output
 from jupyter_dvmount.pipelines.model import DatumInput
+from jupyter_dvmount.pipelines.tail import Line, LogPart
 from jupyter_dvmount.server.errors import STATUS, ErrorBody
 from jupyter_dvmount.server.handlers import PREFIX, ROUTES
 from jupyter_dvmount.server.handlers.pipelines import Checked
@@ -37,6 +38,8 @@ RECORDS = {
     **{record.__name__: record for record in (Tracked, Trigger, Unmounted)},
     "Datum": DatumInfo,
     "DatumOutput": Output,
+    "LogLine": Line,
+    "LogPart": LogPart,
     "Pipeline": PipelineInfo,
     "SpecCheck": Checked,
 }
