@@ -22,6 +22,7 @@ from .control import Answer, Done, Ping, Request, Resolve, Server, Status
 from .device import attach
 from .endpoint import clean, mounted_device, widen_readahead
 from .filesystem import FileSystem
+from .guard import Guard
 from .inhand import DEADLINE, InHand
 from .layout import State, write_atomically
 from .stores import Stores
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         state.prepare()
         with FileLock(state.run / "daemon.lock", timeout=LOCK_PATIENCE):
-            _serve(state, options.deadline)
+            _serve(state, options.deadline, options.guard and Guard(options.guard, state.path))
     except Timeout:
         log.error("another daemon serves %s", state.path)
         return 3
@@ -78,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         default=float(os.environ.get(DEADLINE_VARIABLE) or DEADLINE),
         help="seconds after which a read that a store has not answered is an error",
     )
+    parser.add_argument(
+        "--guard", metavar="MODULE", help="Python module that finds or starts the supervisor when nobody asks"
+    )
     parser.add_argument("--debug", action="store_true", help="log more")
     parser.add_argument("--version", action="version", version=version("jupyter-dvmount"))
     return parser
@@ -89,19 +93,21 @@ def _bound_heaps() -> None:
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
-def _serve(state: State, deadline: float) -> None:
+def _serve(state: State, deadline: float, guard: Guard | None) -> None:
     write_atomically(state.run / "daemon.pid", str(os.getpid()).encode(), state.tmp)
     stores = Stores(state)
     filesystem, in_hand = FileSystem(stores), InHand(deadline)
     clean(state.fs)  # at the last moment: until then whoever looks gets an error, not an empty directory
     session = Session(filesystem, attach(state.fs), in_hand)
-    daemon = Daemon(state, filesystem, in_hand, session)
+    daemon = Daemon(state, filesystem, in_hand, session, guard)
     server = Server(state.socket, daemon.answer)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: daemon.unmount())
     server.start()
     Thread(target=stores.warm, name="warm", daemon=True).start()
     Thread(target=daemon.widen_readahead, name="readahead", daemon=True).start()
+    if guard is not None:
+        Thread(target=guard.run, name="guard", daemon=True).start()
     try:
         session.run()
     finally:
@@ -118,18 +124,25 @@ class Daemon:
     ----------
     state, filesystem, in_hand, session
         What it serves, what its threads are doing, and what ends them.
+    guard
+        Told that somebody asks.
     """
 
-    def __init__(self, state: State, filesystem: FileSystem, in_hand: InHand, session: Session) -> None:
+    def __init__(
+        self, state: State, filesystem: FileSystem, in_hand: InHand, session: Session, guard: Guard | None
+    ) -> None:
         self.state = state
         self.filesystem = filesystem
         self.in_hand = in_hand
         self.session = session
+        self.guard = guard
         self.device = mounted_device(state.fs)
 
     def answer(self, request: Request) -> Answer:
         """Answer one request; raises `StoreError` where a commit cannot be shown."""
         if isinstance(request, Ping):
+            if self.guard is not None:
+                self.guard.note()
             return self._status()
         if isinstance(request, Resolve):
             self.filesystem.tree(request.store, request.directory)

@@ -18,7 +18,7 @@ from dvmount_fuse.layout import State
 from jupyter_dvmount.store import Unavailable
 
 from .locks import is_held
-from .service import Service, open_log
+from .service import SUPERVISOR, Service, open_log
 
 log = logging.getLogger("jupyter_dvmount.mounting")
 
@@ -110,7 +110,10 @@ class Keeper:
         self._end_predecessor()  # the dead endpoint stays: its errors are better than an empty directory
         with open_log(self._state.run / "daemon.log") as output:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "dvmount_fuse.main", "--state", os.fspath(self._state.path)],
+                [
+                    *(sys.executable, "-m", "dvmount_fuse.main", "--state", os.fspath(self._state.path)),
+                    *("--guard", SUPERVISOR),
+                ],
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -17,7 +17,7 @@ from threading import Thread
 from typing import BinaryIO
 
 from dvmount_fuse.control import Done, Failed, Ping, Resolve, Status, Stop, ask
-from dvmount_fuse.endpoint import clean
+from dvmount_fuse.endpoint import clean, mounted_device
 from dvmount_fuse.layout import State, commit_directory
 from jupyter_dvmount.store import StoreError, Unavailable
 
@@ -33,10 +33,11 @@ LOOK_PATIENCE = 10.0
 """Seconds that the kernel may take to show a commit that the daemon has ready."""
 STUCK = 30.0
 """Seconds after which a read that has not ended is reported."""
+SUPERVISOR = "jupyter_dvmount.mounting.supervisor"
+"""Python module of the supervisor."""
 LOG_SIZE = 1 << 20
 """Bytes after which the next process begins its log anew."""
 _PAUSE = 0.01
-_MODULE = "jupyter_dvmount.mounting.supervisor"
 
 
 class FuseRefused(Unavailable):
@@ -93,6 +94,16 @@ class Service:
             if not is_held(lock):
                 self._start_supervisor()
 
+    def look_after(self) -> None:
+        """Start the supervisor if it was killed; who ends in order leaves nothing mounted."""
+        if self._is_orphaned():
+            with self._starting():
+                if self._is_orphaned():
+                    self._start_supervisor()
+
+    def _is_orphaned(self) -> bool:
+        return mounted_device(self._state.fs) is not None and not is_held(self._state.run / "supervisor.lock")
+
     def _starting(self) -> AbstractContextManager[None]:
         """Keep everybody else from starting or ending the supervisor."""
         return exclusive(self._state.run / "starting.lock", patience=2 * START_PATIENCE)
@@ -102,7 +113,7 @@ class Service:
         try:
             with open_log(self._state.run / "supervisor.log") as output:
                 subprocess.run(
-                    [sys.executable, "-m", _MODULE, "--state", os.fspath(self._state.path), "--detach"],
+                    [sys.executable, "-m", SUPERVISOR, "--state", os.fspath(self._state.path), "--detach"],
                     cwd="/",
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -237,7 +248,7 @@ class Service:
             pid = int((self._state.run / "supervisor.pid").read_text(encoding="ascii"))
             process = os.pidfd_open(pid)
             try:
-                if _MODULE.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if SUPERVISOR.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
                     signal.pidfd_send_signal(process, signal.SIGTERM)
                     select.select([process], [], [], START_PATIENCE)
             finally:

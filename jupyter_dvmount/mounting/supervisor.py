@@ -61,8 +61,8 @@ class Supervisor:
 
     def run(self) -> None:
         """Watch, and stop the daemon at the end."""
-        signal.signal(signal.SIGTERM, self._end)
-        signal.signal(signal.SIGINT, self._end)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._end)
         try:
             while not self._ending and self._state.run.is_dir():
                 if self._look():
@@ -124,6 +124,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--state", type=Path, required=True, help="state directory")
     parser.add_argument("--idle", type=float, default=IDLE, help="seconds without a mount until it ends")
+    parser.add_argument(
+        "--revive", action="store_true", help="only start the supervisor, if it was killed, and return"
+    )
     parser.add_argument("--detach", action="store_true", help="return at once and run in the background")
     options = parser.parse_args(arguments)
     if options.detach and os.fork():
@@ -133,6 +136,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     state = State(options.state.absolute())
     try:
+        if options.revive:
+            Service(state).look_after()
+            return 0
         with exclusive(state.run / "supervisor.lock", patience=LOCK_PATIENCE):
             write_atomically(state.run / "supervisor.pid", str(os.getpid()).encode(), state.tmp)
             Supervisor(state, options.idle).run()

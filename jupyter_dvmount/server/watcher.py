@@ -66,6 +66,7 @@ class Lookout:
             self._begin(opened)
         changes = tuple(self._feed(opened))
         try:
+            opened.mounts.look_after()
             return Seen(changes, tuple(self._mount_events(opened, moved=bool(changes))))
         except StoreError as error:  # the changes must not be lost by it
             return Seen(changes, (), error)

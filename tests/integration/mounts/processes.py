@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +24,21 @@ def processes_of(state: Path) -> list[int]:
         if str(state).encode() in words and b"--state" in words and process.name.isdigit():
             found.append(int(process.name))
     return found
+
+
+def pid_of(state: Path, which: str) -> int:
+    """The ``daemon`` or ``supervisor`` of a state directory."""
+    return int((state / "run" / f"{which}.pid").read_text())
+
+
+def kill(pid: int) -> None:
+    """Kill a process and wait until it is dead, which is when its locks are free."""
+    process = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+        select.select([process], [], [])
+    finally:
+        os.close(process)
 
 
 def wait_for(what: Callable[[], object], seconds: float = 20) -> float:

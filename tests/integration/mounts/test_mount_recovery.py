@@ -19,7 +19,7 @@ from dvmount_fuse.control import Ping, ask
 from dvmount_fuse.endpoint import clean, mounted_device
 from dvmount_fuse.layout import State
 from jupyter_dvmount.mounting.manager import MountManager
-from tests.integration.mounts.processes import processes_of, wait_for
+from tests.integration.mounts.processes import kill, pid_of, processes_of, wait_for
 
 pytestmark = pytest.mark.usefixtures("fuse")
 
@@ -28,20 +28,6 @@ pytestmark = pytest.mark.usefixtures("fuse")
 def mounted(manager, put):
     put({"/a": b"content"})
     return Path(manager.mount("images", "master").path)
-
-
-def pid_of(config, which):
-    return int((config.state / "run" / f"{which}.pid").read_text())
-
-
-def kill(pid):
-    """Kill a process and wait until it is dead, which is when its locks are free."""
-    process = os.pidfd_open(pid)
-    try:
-        os.kill(pid, signal.SIGKILL)
-        select.select([process], [], [])
-    finally:
-        os.close(process)
 
 
 @contextmanager
@@ -59,29 +45,63 @@ def reads(mounted):
 
 def test_a_killed_daemon_is_back_within_seconds(mounted, config, record_property):
     for _ in range(2):
-        killed = pid_of(config, "daemon")
+        killed = pid_of(config.state, "daemon")
         kill(killed)
-        took = wait_for(lambda killed=killed: pid_of(config, "daemon") != killed and reads(mounted)(), 10)
+        took = wait_for(
+            lambda killed=killed: pid_of(config.state, "daemon") != killed and reads(mounted)(), 10
+        )
         record_property("seconds", took)
 
 
 def test_a_killed_supervisor_is_replaced_by_the_next_call_and_keeps_the_daemon(manager, mounted, config):
-    daemon, supervisor = pid_of(config, "daemon"), pid_of(config, "supervisor")
+    daemon, supervisor = pid_of(config.state, "daemon"), pid_of(config.state, "supervisor")
     with (mounted / "a").open("rb") as file:
         kill(supervisor)
         wait_for(lambda: supervisor not in processes_of(config.state))
         assert manager.list()[0].error == ""
-        wait_for(lambda: pid_of(config, "supervisor") != supervisor)
+        wait_for(lambda: pid_of(config.state, "supervisor") != supervisor)
         assert file.read() == b"content"
-    assert pid_of(config, "daemon") == daemon
+    assert pid_of(config.state, "daemon") == daemon
     kill(daemon)  # and the new supervisor watches the old daemon
-    wait_for(lambda: pid_of(config, "daemon") != daemon)
+    wait_for(lambda: pid_of(config.state, "daemon") != daemon)
     wait_for(reads(mounted), 10)
+
+
+def test_daemon_and_supervisor_bring_each_other_back_without_any_call(mounted, config):
+    for which in ("supervisor", "daemon"):
+        killed = pid_of(config.state, which)
+        kill(killed)
+        wait_for(lambda which=which, killed=killed: pid_of(config.state, which) != killed, 30)
+        wait_for(reads(mounted), 20)
+
+
+def test_what_was_ended_in_order_is_not_revived_and_what_was_killed_is(manager, mounted, config):
+    manager.stop()
+    manager.look_after()
+    assert processes_of(config.state) == []
+    manager.restore()
+    for which in ("supervisor", "daemon"):
+        kill(pid_of(config.state, which))
+    manager.look_after()
+    wait_for(reads(mounted), 20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ending_the_processes_of_a_session_leaves_no_endpoint(mounted, config, number):
+    """As at a log-out that ends everything of the user."""
+    ended = {which: os.pidfd_open(pid_of(config.state, which)) for which in ("supervisor", "daemon")}
+    for process in ended.values():
+        signal.pidfd_send_signal(process, number)
+    for process in ended.values():
+        select.select([process], [], [], 20)
+        os.close(process)
+    assert processes_of(config.state) == []
+    assert mounted_device(State(config.state).fs) is None
 
 
 def test_both_killed_at_once_come_back_with_the_next_call(manager, mounted, config):
     for which in ("supervisor", "daemon"):
-        kill(pid_of(config, which))
+        kill(pid_of(config.state, which))
     listed = manager.list()[0]
     assert "daemon" in listed.error or not listed.error
     wait_for(reads(mounted), 10)
@@ -89,19 +109,19 @@ def test_both_killed_at_once_come_back_with_the_next_call(manager, mounted, conf
 
 
 def test_a_daemon_that_hangs_hangs_no_caller_and_is_replaced(manager, mounted, config):
-    daemon = pid_of(config, "daemon")
+    daemon = pid_of(config.state, "daemon")
     os.kill(daemon, signal.SIGSTOP)
     begin = time.monotonic()
     listed = manager.list()[0]
     assert time.monotonic() - begin < 8
     assert "does not answer" in listed.error
-    wait_for(lambda: pid_of(config, "daemon") != daemon, 40)
+    wait_for(lambda: pid_of(config.state, "daemon") != daemon, 40)
     wait_for(reads(mounted), 10)
 
 
 def test_a_mount_made_while_nothing_runs_finds_a_stale_endpoint_cleaned(manager, mounted, config, put):
     for which in ("supervisor", "daemon"):
-        kill(pid_of(config, which))
+        kill(pid_of(config.state, which))
     wait_for(lambda: not processes_of(config.state))
     fs = State(config.state).fs
     assert mounted_device(fs) is not None  # the dead endpoint is still in the kernel's table
@@ -121,13 +141,13 @@ def test_mounts_work_again_after_everything_was_stopped(manager, mounted, config
 
 
 def test_stopping_ends_a_daemon_whose_supervisor_was_killed(manager, mounted, config):
-    kill(pid_of(config, "supervisor"))
+    kill(pid_of(config.state, "supervisor"))
     manager.stop()
     assert mounted_device(State(config.state).fs) is None
     manager.restore()
     assert reads(mounted)()
     for which in ("supervisor", "daemon"):
-        kill(pid_of(config, which))
+        kill(pid_of(config.state, which))
     manager.stop()  # what is left of both is the dead endpoint
     wait_for(lambda: processes_of(config.state) == [])
     assert mounted_device(State(config.state).fs) is None
@@ -178,7 +198,7 @@ def test_while_the_daemon_restarts_a_path_is_an_error_and_not_missing(mounted, c
     """An empty directory in its place would tell whoever looks that there are no files."""
     seen = {}
     for _ in range(3):
-        kill(pid_of(config, "daemon"))
+        kill(pid_of(config.state, "daemon"))
         before = time.monotonic()
         while not readable(mounted, before, seen):
             before = time.monotonic()
@@ -203,7 +223,7 @@ def test_processes_end_when_nothing_has_been_mounted_for_a_while(config, put, st
     )
     put({"/a": b"1"})
     manager = MountManager(config, store)
-    wait_for(lambda: pid_of(config, "supervisor") == supervisor.pid)
+    wait_for(lambda: pid_of(config.state, "supervisor") == supervisor.pid)
     path = Path(manager.mount("images", "master").path, "a")
     time.sleep(1.5)
     assert supervisor.poll() is None  # it stays as long as something is mounted
@@ -232,6 +252,6 @@ def test_there_is_one_daemon_and_one_supervisor_however_many_are_started(mounted
 
 def test_the_daemon_tells_how_it_is(manager, mounted, config):
     status = ask(State(config.state).socket, Ping())
-    assert (status.pid, status.mounted, status.commits) == (pid_of(config, "daemon"), True, 1)
+    assert (status.pid, status.mounted, status.commits) == (pid_of(config.state, "daemon"), True, 1)
     assert status.mountpoint == str(State(config.state).fs)
     assert 10 << 20 < status.rss < 150 << 20

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ import pytest
 
 from jupyter_dvmount.config import config_file
 from jupyter_dvmount.mounting.manager import MountManager
+from jupyter_dvmount.mounting.support import MODE_VARIABLE
+from jupyter_dvmount.server import watcher
 from jupyter_dvmount.store import VersionStore, open_store
+from tests.fuse import need_fuse
+from tests.integration.mounts.processes import kill, pid_of
 from tests.integration.server.conftest import Put, Rest, until
 
 
@@ -129,6 +134,25 @@ def lost_link(places: Path, put: Put, manager: MountManager) -> Path:
 
 async def test_mounts_are_restored_when_the_server_starts(lost_link: Path, rest: Rest) -> None:
     await until((lost_link / "a").is_file)
+
+
+async def test_the_server_brings_back_daemon_and_supervisor_that_were_killed_at_once(
+    rest: Rest, put: Put, places: Path, manager: MountManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_fuse()
+    monkeypatch.setenv(MODE_VARIABLE, "fuse")
+    monkeypatch.setattr(watcher, "MOUNTS_AGE", 1000.0)  # it must not need to list them
+    put({"/a": b"1"})
+    path = Path((await rest("POST", "/mounts", {"repo": "images", "ref": "master"}))[1]["path"])
+    for which in ("supervisor", "daemon"):
+        kill(pid_of(places / "state", which))
+
+    def readable() -> bool:
+        with suppress(OSError):
+            return (path / "a").read_bytes() == b"1"
+        return False
+
+    await until(readable)
 
 
 async def test_a_mount_is_taken_away_although_the_store_is_broken(
