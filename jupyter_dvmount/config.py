@@ -37,6 +37,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         URL of the database of pipelines and jobs; empty for a file of SQLite below ``state``.
     executor
         Name of what runs the datums of pipelines.
+    dask
+        Address of a Dask scheduler for the executor ``dask``; empty for a cluster on this machine.
     """
 
     store: str
@@ -45,6 +47,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     stores: dict[str, str] = {}
     jobs: str = ""
     executor: str = "local"
+    dask: str = ""
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +57,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     root: str = ""
     jobs: str = ""
     executor: str = ""
+    dask: str = ""
     stores: dict[str, str] = {}
 
 
@@ -86,6 +90,7 @@ def load_config(*, store: str | None = None, root: str | os.PathLike[str] | None
         stores=file.stores,
         jobs=os.environ.get("DVMOUNT_JOBS") or file.jobs,
         executor=os.environ.get("DVMOUNT_EXECUTOR") or file.executor or "local",
+        dask=os.environ.get("DVMOUNT_DASK") or file.dask,
     )
 
 
@@ -118,5 +123,5 @@ def _read(path: Path) -> _File:
         return msgspec.convert(tomllib.loads(text), _File)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise Invalid(
-            f"{path}: {error}", fix="it may have store, root, jobs, executor and a table [stores]"
+            f"{path}: {error}", fix="it may have store, root, jobs, executor, dask and a table [stores]"
         ) from error

@@ -65,14 +65,18 @@ class Agent:
         Directory of its own; private.
     emit
         Takes the events.
+    hidden
+        Directories that code must not see besides the state's own secrets, where the tier can hide them.
     """
 
-    def __init__(self, config: Config, store: VersionStore, scratch: Path, emit: Emit) -> None:
+    def __init__(
+        self, config: Config, store: VersionStore, scratch: Path, emit: Emit, hidden: tuple[Path, ...] = ()
+    ) -> None:
         self._store = store
         self._scratch = scratch
         self._emit = emit
         self._inputs = Inputs(config, store)
-        self._tiers = Tiers(hidden=(config.state / "secrets",))
+        self._tiers = Tiers(hidden=(config.state / "secrets", *hidden))
         self._supervisor = Supervisor()
         self._lock = threading.Lock()
         self._cancelled: set[str] = set()
@@ -317,6 +321,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--connection", type=int, required=True, help="descriptor of a stream socket")
     parser.add_argument("--store", required=True, help="URL of the store")
     parser.add_argument("--scratch", type=Path, required=True, help="directory of its own")
+    parser.add_argument("--hide", type=Path, action="append", default=[], help="directory to hide from code")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -326,7 +331,8 @@ def main(arguments: list[str] | None = None) -> None:
     options.scratch.mkdir(mode=0o711, parents=True, exist_ok=True)
     process = _Process(connection)
     with connection, open_store(options.store, create=False) as store:
-        agent = Agent(load_config(store=options.store), store, options.scratch, process.emit)
+        config = load_config(store=options.store)
+        agent = Agent(config, store, options.scratch, process.emit, tuple(options.hide))
         try:
             process.serve(agent)
         finally:

@@ -93,7 +93,8 @@ class Active:
     @property
     def hands_out(self) -> bool:
         """Whether it may have datums to hand out."""
-        return self._running is not None and not self._is_paused and self._task is None
+        is_ready = not self._is_paused and self._task is None and monotonic() >= self._not_before
+        return self._running is not None and is_ready
 
     @property
     def is_waiting(self) -> bool:
@@ -112,6 +113,7 @@ class Active:
         if row.stop and not self._killed_because:
             self._killed_because = row.stop
             self._stop.set()
+            self._not_before = 0.0  # whatever it waits for, that it does not need
         current = versions.get(row.pipeline)
         self._is_paused = current is not None and current.paused
         self._blocked = False
@@ -231,8 +233,10 @@ class Active:
         if inputs is None:
             self._blocked = True
             return
-        tools, row, held = self._tools, self._row, self._its_version()
-        name = tools.executor().name
+        executor = self._executor()
+        if executor is None:
+            return
+        tools, row, held, name = self._tools, self._row, self._its_version(), executor.name
         self._start(
             lambda: prepare(
                 tools.store,
@@ -274,9 +278,16 @@ class Active:
 
     def _run(self) -> None:
         if self._running is None:
-            slots = self._tools.executor().slots
+            if self._killed_because:
+                self._fail("killed", self._killed_because)
+                return
+            executor = self._executor()
+            if executor is None:
+                return
             try:
-                self._running = Running(self._tools.database, self._row, self._its_version(), slots=slots)
+                self._running = Running(
+                    self._tools.database, self._row, self._its_version(), slots=executor.slots
+                )
             except StoreError as error:
                 self._fail("unrunnable", _line(error))
                 return
@@ -301,6 +312,14 @@ class Active:
             self._change(state="finishing")
             self._again = False
             self._finish()
+
+    def _executor(self) -> Executor | None:
+        """What runs datums; None if it cannot be started now, which is tried again later."""
+        try:
+            return self._tools.executor()
+        except StoreError as error:
+            self._pause(error)
+            return None
 
     def _cancel(self) -> None:
         if self._running is not None:
@@ -391,7 +410,7 @@ class Active:
 
     def _pause(self, error: StoreError) -> None:
         """Try the step again later, and say what it waits for."""
-        self._not_before = monotonic() + min(_FIRST_PAUSE * 2**self._pauses, _LONGEST_PAUSE)
+        self._not_before = monotonic() + min(_FIRST_PAUSE * 2 ** min(self._pauses, 10), _LONGEST_PAUSE)
         self._pauses += 1
         reason = f"waiting: {_line(error)}"
         if reason != self._row.reason:

@@ -202,6 +202,7 @@ class Controller:
                 except StoreError as error:
                     active.take_back(batch)
                     active.give_up(error)
+                    waiting.remove(active)
 
     def _take_events(self) -> None:
         """Write down what the executor has told: logs at once, ends of attempts in one transaction."""

@@ -95,6 +95,7 @@ def ensure_controller(config: Config, database: Database) -> bool:
         "DVMOUNT_ROOT": os.fspath(config.root),
         "DVMOUNT_JOBS": config.jobs,
         "DVMOUNT_EXECUTOR": config.executor,
+        "DVMOUNT_DASK": config.dask,
     }
     with path.open("ab") as output:
         arguments = [sys.executable, "-m", "jupyter_dvmount.pipelines.controller", "--detach"]

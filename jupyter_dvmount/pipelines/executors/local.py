@@ -39,12 +39,28 @@ _MODULE = "jupyter_dvmount.pipelines.agent"
 
 
 class LocalExecutor:
-    """An `Executor` of processes on this machine."""
+    """An `Executor` of processes on this machine.
+
+    Parameters
+    ----------
+    config, secrets, slots
+        As for `open_executor`.
+    hidden
+        Directories that code must not see besides the state's own secrets, where the tier can hide them.
+    """
 
     name = "local"
 
-    def __init__(self, config: Config, secrets: SecretStore, slots: int | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        secrets: SecretStore,
+        slots: int | None = None,
+        *,
+        hidden: tuple[Path, ...] = (),
+    ) -> None:
         self.slots = slots or len(os.sched_getaffinity(0))
+        self.hidden = hidden
         self._secrets = secrets
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._changed = threading.Condition()
@@ -64,8 +80,10 @@ class LocalExecutor:
 
     def submit(self, batch: Batch) -> None:
         """Queue a batch."""
-        names = {use.name for use in batch.plan.secrets}
-        order = Run(batch, {name: self._secrets.values(name) for name in sorted(names)})
+        self.run(order_of(batch, self._secrets))
+
+    def run(self, order: Run) -> None:
+        """Queue a batch with the values of its secrets; raises as `submit` does."""
         if not self.room:
             raise Full("the executor's queue is full", fix="submit again when an attempt has finished")
         with self._changed:
@@ -218,6 +236,8 @@ class _Agent(threading.Thread):
         with theirs:
             arguments = [sys.executable, "-m", _MODULE, "--connection", str(theirs.fileno())]
             arguments += ["--store", self._config.store, "--scratch", str(self._scratch)]
+            for directory in self._executor.hidden:
+                arguments += ["--hide", str(directory)]
             environment = {**os.environ, "DVMOUNT_STATE": str(self._config.state)}
             self._process = subprocess.Popen(
                 arguments,
@@ -242,6 +262,12 @@ class _Agent(threading.Thread):
                 self._process.kill()
                 self._process.wait()
             self._process = None
+
+
+def order_of(batch: Batch, secrets: SecretStore) -> Run:
+    """A batch with the values of its secrets; `NotFound` if one does not exist."""
+    names = {use.name for use in batch.plan.secrets}
+    return Run(batch, {name: secrets.values(name) for name in sorted(names)})
 
 
 def _ids(batch: Batch) -> set[str]:

@@ -1,0 +1,26 @@
+"""The executor for more than one machine: batches are tasks of Dask, and agents run on its workers."""
+
+from __future__ import annotations
+
+from jupyter_dvmount.config import Config
+from jupyter_dvmount.pipelines.executors.base import Executor
+from jupyter_dvmount.pipelines.secrets import SecretStore
+from jupyter_dvmount.store import Invalid
+
+EXTRA = "pip install 'jupyter-dvmount[dask]'"
+"""What installs all that is needed, here and on the workers."""
+
+
+def open_dask(config: Config, secrets: SecretStore, slots: int | None = None) -> Executor:
+    """Start the executor ``dask``; as for `open_executor`.
+
+    Raises
+    ------
+    Invalid
+        If a package that it needs is not installed.
+    """
+    try:
+        from .executor import DaskExecutor
+    except ImportError as error:
+        raise Invalid(f"the executor 'dask' needs the package {error.name}", fix=EXTRA) from error
+    return DaskExecutor(config, secrets, slots)

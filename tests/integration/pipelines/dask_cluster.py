@@ -1,0 +1,104 @@
+"""A Dask scheduler and workers, as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+
+class DaskCluster:
+    """Everything below a directory.
+
+    Parameters
+    ----------
+    root
+        Where logs and the workers' files go.
+    workers
+        How many workers to start.
+    host
+        Address of the scheduler and of the workers.
+    prefix
+        What to start the next workers with, such as a command that enters a network namespace.
+    """
+
+    def __init__(
+        self, root: Path, workers: int = 2, host: str = "127.0.0.1", prefix: Sequence[str] = ()
+    ) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+        self.log = root / "dask.log"
+        self._file = root / "at"
+        self._host = host
+        self.prefix = [*prefix]
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self.start_scheduler()
+        for _ in range(workers):
+            self.start_worker()
+
+    def start_scheduler(self, port: int = 0) -> subprocess.Popen[bytes]:
+        """Start a scheduler, and wait until it can be connected to."""
+        self._file.unlink(missing_ok=True)
+        options = ["--host", self._host, "--port", str(port), "--no-dashboard"]
+        self.scheduler = self._start(["scheduler", *options, "--scheduler-file", str(self._file)])
+        wait_for(lambda: self._file.exists() and self._file.stat().st_size)
+        self.address: str = json.loads(self._file.read_text())["address"]
+        return self.scheduler
+
+    def restart_scheduler(self) -> None:
+        """Start another one at the same address."""
+        self.start_scheduler(int(self.address.rpartition(":")[2]))
+
+    def start_worker(self, host: str = "", **environment: str) -> subprocess.Popen[bytes]:
+        """Start a worker with one thread, which ends with its scheduler."""
+        options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", host or self._host]
+        place = ["--local-directory", str(self.root / "w"), "--death-timeout", "10"]
+        worker = self._start([*self.prefix, "worker", self.address, *options, *place], environment)
+        self.workers.append(worker)
+        return worker
+
+    def alive(self) -> list[subprocess.Popen[bytes]]:
+        """The workers that have not ended."""
+        return [each for each in self.workers if each.poll() is None]
+
+    def holder(self, word: str) -> subprocess.Popen[bytes]:
+        """The worker below which something runs that has a word among its arguments."""
+        (found,) = (each for each in self.alive() if word in _arguments_below(each.pid))
+        return found
+
+    def _start(
+        self, command: list[str], environment: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        at = next(number for number, each in enumerate(command) if each in {"scheduler", "worker"})
+        dask = [*command[:at], sys.executable, "-m", "dask", *command[at:]]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(dask, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
+
+    def close(self) -> None:
+        """End all of it."""
+        for each in (*self.workers, self.scheduler):
+            each.kill()
+            each.wait()
+
+
+def wait_for(ready: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _arguments_below(pid: int) -> str:
+    found = []
+    for each in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            found += each.cmdline()
+    return " ".join(found)

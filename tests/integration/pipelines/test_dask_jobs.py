@@ -1,0 +1,113 @@
+"""What pipelines promise when their datums run on Dask, with real controllers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_dvmount.pipelines.executors import open_executor
+from jupyter_dvmount.pipelines.executors.dask import open_dask
+from jupyter_dvmount.pipelines.secrets import SecretStore
+from jupyter_dvmount.store import Invalid
+from tests.integration.pipelines.dask_cluster import DaskCluster, wait_for
+from tests.integration.pipelines.lab import Lab
+from tests.integration.pipelines.test_controller import UPPER, check_whole, source
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DaskCluster]:
+    monkeypatch.setenv("DVMOUNT_TIER", "plain")
+    monkeypatch.setenv("DVMOUNT_MODE", "checkout")
+    found = DaskCluster(tmp_path / "dask", workers=0)
+    yield found
+    found.close()
+
+
+def lab_on(address: str, root: Path) -> Lab:
+    lab = Lab(root / "lab", executor="dask", dask=address)
+    lab.environment |= {"DVMOUNT_EXECUTOR": "dask", "DVMOUNT_DASK": address}
+    return lab
+
+
+def test_a_cluster_of_this_machine_is_started_for_a_job_and_leaves_nothing(tmp_path: Path) -> None:
+    lab = lab_on("", tmp_path)
+    lab.put("in", **{f"file{number}": f"text {number}" for number in range(20)})
+    lab.create("upper", UPPER, source("in"))
+    lab.create("all", "cat $data/* > $PFS_OUT/all", source("upper", "/"))
+    lab.start()
+    job = lab.wait("all", seconds=60)
+    assert (job.state, job.executor) == ("success", "dask")
+    assert lab.files("all")["/all"].count("TEXT") == 20
+    assert lab.newest("upper").datums.success == 20
+    check_whole(lab)
+    lab.kill()
+    lab.until(lambda: lab.descendants() == [], seconds=10)
+    lab.close()
+
+
+def test_a_job_says_that_it_waits_for_a_scheduler_and_goes_on_when_it_is_there(
+    tmp_path: Path, cluster: DaskCluster
+) -> None:
+    cluster.scheduler.kill()
+    cluster.scheduler.wait()
+    lab = lab_on(cluster.address, tmp_path)
+    lab.put("in", a="alpha")
+    lab.create("upper", UPPER, source("in"))
+    lab.start()
+    lab.until(lambda: "no Dask scheduler at" in lab.newest("upper").reason)
+    cluster.restart_scheduler()
+    cluster.start_worker()
+    job = lab.wait("upper", seconds=60)
+    assert (job.state, job.reason) == ("success", "")
+    lab.close()
+
+
+def test_a_job_that_waits_for_a_scheduler_can_be_stopped(tmp_path: Path) -> None:
+    lab = lab_on("tcp://127.0.0.1:9", tmp_path)
+    lab.put("in", a="alpha")
+    lab.create("upper", UPPER, source("in"))
+    lab.start()
+    lab.until(lambda: "no Dask scheduler at tcp://127.0.0.1:9" in lab.newest("upper").reason)
+    lab.pipelines.stop_job("upper", lab.newest("upper").id)
+    assert lab.wait("upper", seconds=3).state == "killed"
+    lab.close()
+
+
+def test_a_missing_package_is_named_with_what_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(tmp_path)
+    for name in [each for each in sys.modules if each.startswith(open_dask.__module__ + ".")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(Invalid, match="the executor 'dask' needs the package distributed") as caught:
+        open_executor("dask", lab.config, SecretStore(tmp_path / "secrets"))
+    assert caught.value.fix == "pip install 'jupyter-dvmount[dask]'"
+    lab.close()
+
+
+def test_a_store_that_workers_do_not_see_is_said_once_with_what_to_do(
+    tmp_path: Path, cluster: DaskCluster
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may hide a directory from a worker")
+    lab = lab_on(cluster.address, tmp_path)
+    lab.put("in", a="alpha")
+    lab.create("upper", UPPER, source("in"))
+    cluster.prefix = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs none {lab.root} && exec "$@"', "sh"]
+    cluster.start_worker()
+    lab.start()
+    lab.until(lambda: "cannot use the store" in lab.newest("upper").reason, seconds=30)
+    reason = lab.newest("upper").reason
+    assert reason.startswith("waiting: the Dask worker tcp://127.0.0.1:")
+    assert "use a store that workers reach by its URL" in reason
+    assert lab.log().count("cannot use the store") <= 2
+    cluster.prefix = []
+    cluster.start_worker()
+    assert lab.wait("upper", seconds=30).state == "success"
+    wait_for(lambda: lab.newest("upper").reason == "")
+    lab.close()
