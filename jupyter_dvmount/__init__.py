@@ -8,7 +8,6 @@ import is fast.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from .magics import load_ipython_extension as load_ipython_extension
     from .notebook import job, mount, mounts, open_store, pipeline, unmount
 
-__version__ = version("jupyter-dvmount")
+__version__: str
 __all__ = [
     "__version__",
     "job",
@@ -30,6 +29,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":  # the reader of packages' metadata takes longer to import than all that is here
+        from importlib.metadata import version
+
+        return version("jupyter-dvmount")
     if name == "wandb":
         return import_module(".wandb", __name__)
     if name == "load_ipython_extension":

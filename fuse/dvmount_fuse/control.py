@@ -45,7 +45,7 @@ class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
     Parameters
     ----------
-    pid, version, mountpoint
+    pid, mountpoint
         Who answers.
     mounted
         Whether the kernel has accepted the mount, and nobody has taken it away.
@@ -60,7 +60,6 @@ class Status(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """
 
     pid: int
-    version: str
     mountpoint: str
     mounted: bool
     lost: bool = False

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
 
@@ -83,8 +82,17 @@ def _parser() -> argparse.ArgumentParser:
         "--guard", metavar="MODULE", help="Python module that finds or starts the supervisor when nobody asks"
     )
     parser.add_argument("--debug", action="store_true", help="log more")
-    parser.add_argument("--version", action="version", version=version("jupyter-dvmount"))
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and end")
     return parser
+
+
+class _Version(argparse.Action):
+    """As argparse's own, which would have to know it before it is asked for: that takes long."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"{version('jupyter-dvmount')}\n")
 
 
 def _bound_heaps() -> None:
@@ -165,7 +173,6 @@ class Daemon:
         in_place = mounted_device(self.state.fs) == self.device
         return Status(
             pid=os.getpid(),
-            version=version("jupyter-dvmount"),
             mountpoint=str(self.state.fs),
             mounted=accepted and in_place,
             lost=accepted and not in_place,

@@ -6,10 +6,8 @@ import logging
 import time
 
 from dvmount_fuse.layout import State
-from jupyter_dvmount.config import Config
 from jupyter_dvmount.store import StoreError, VersionStore, open_store
 
-from .manager import MountManager
 from .records import Record
 
 RETRY = 5.0
@@ -62,6 +60,10 @@ class _Feed:
     """One store, and how far its changes have been seen."""
 
     def __init__(self, state: State, store: VersionStore) -> None:
+        from jupyter_dvmount.config import Config  # nobody who waits for the daemon waits for these
+
+        from .manager import MountManager
+
         self._store = store
         self._manager = MountManager(Config(store=store.url, state=state.path, root=state.path), store)
         self._mounts: set[str] = set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -90,6 +89,8 @@ _DIRECTORY_FORM = "for a directory write file:///path/to/it"
 
 
 def _engine(group: str, url: str) -> Any:
+    from importlib.metadata import entry_points  # slow to import, and the mount's processes start without it
+
     try:
         scheme = urlsplit(url).scheme
     except ValueError:  # the words of the error, and the URL, may have a password

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
+from jupyter_dvmount.cli.verbs import PLAIN, VERBS, cli
 from tests.integration.cli.command import Dvmount, Start
 
 
@@ -115,12 +118,19 @@ def test_a_configuration_in_another_encoding_is_an_error_of_one_line(dvmount: Dv
 
 
 def test_every_verb_and_noun_has_help_with_no_store_at_all(dvmount: Dvmount) -> None:
-    from jupyter_dvmount.cli.verbs import VERBS
-
-    for verb, (_, commands) in VERBS.items():
+    context = click.Context(cli)
+    for verb in VERBS:
         assert "Commands:" in dvmount(verb, "--help")
-        for command in commands:
-            assert "Usage:" in dvmount(verb, str(command.name), "--help")
+        group = cli.get_command(context, verb)
+        assert isinstance(group, click.Group)
+        assert group.list_commands(context)
+        for noun in group.list_commands(context):
+            assert "Usage:" in dvmount(verb, noun, "--help")
+    for name in PLAIN:
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+        assert "Usage:" in dvmount(name, "--help")
 
 
 def test_completion_knows_repositories_branches_and_mounts(

@@ -10,7 +10,7 @@ from dvmount_fuse import control
 from dvmount_fuse.control import Done, Failed, Ping, Resolve, Server, Status, ask
 from jupyter_dvmount.store import NotFound, Unavailable
 
-STATUS = Status(pid=1, version="0", mountpoint="/x", mounted=True, commits=0, rss=0, busy=0.0)
+STATUS = Status(pid=1, mountpoint="/x", mounted=True, commits=0, rss=0, busy=0.0)
 
 
 @pytest.fixture
