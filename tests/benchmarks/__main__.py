@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import shutil
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def main(scale: float, samples: int | None, only: tuple[str, ...], work: Path, r
     """Measure the store and its peers on the same data."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
+    for package in ("jupyter_dvmount", "fuse"):
+        compileall.compile_dir(ROOT / package, quiet=1)  # as pip does where users install it
     harness = Harness(work, scale=scale, samples=samples, report=_report)
     try:
         for name in only or SUITES:
