@@ -34,11 +34,13 @@ def mount(session: Session, commit: Location, place: str | None, follow: bool) -
     dvmount mount tables@master ./tables --follow
     ls $(dvmount mount images@master)
     """
+    manager = session.manager()
+    manager.expect()
     reader = session.store().read(commit.repo, commit.ref)
     files, size = reader.usage()
     directory = Path(os.path.abspath(place)) if place and "/" in place else None  # noqa: PTH100 - not the link's target
     with progress_bar("copying", files=files, size=size) as progress:
-        made = session.manager().mount(
+        made = manager.mount(
             commit.repo,
             commit.ref,
             name=None if directory else place,

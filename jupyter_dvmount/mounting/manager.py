@@ -56,6 +56,14 @@ class MountManager:
         self._service = Service(self._state)
         self._checkouts = Checkouts(self._state)
 
+    def expect(self) -> None:
+        """Begin to start what `mount` needs; that tells what is wrong. For who has more to do before."""
+        with suppress(StoreError):
+            places.check_apart(self._config.root.resolve(), self._state)
+            if choose_mode() == "fuse":
+                self._state.prepare()
+                self._service.expect()
+
     def mount(
         self,
         repo: str,

@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import BinaryIO
@@ -21,7 +21,7 @@ from dvmount_fuse.endpoint import clean, mounted_device
 from dvmount_fuse.layout import State, commit_directory
 from jupyter_dvmount.store import StoreError, Unavailable
 
-from .locks import exclusive, is_held
+from .locks import exclusive, heritable, is_held
 
 log = logging.getLogger("jupyter_dvmount.mounting")
 
@@ -38,6 +38,8 @@ SUPERVISOR = "jupyter_dvmount.mounting.supervisor"
 LOG_SIZE = 1 << 20
 """Bytes after which the next process begins its log anew."""
 _PAUSE = 0.01
+_DETACHED = ("/bin/sh", "-c", '"$@" &', "sh")
+"""Before the words of a command: it belongs to nobody then, so that no parent has to wait for it."""
 
 
 class FuseRefused(Unavailable):
@@ -87,48 +89,61 @@ class Service:
 
     def supervise(self) -> None:
         """Start the supervisor if there is none."""
-        lock = self._state.run / "supervisor.lock"
-        if is_held(lock):
-            return
-        with self._starting():  # two who see at once that there is none must not start two
-            if not is_held(lock):
-                self._start_supervisor()
-
-    def look_after(self) -> None:
-        """Start the supervisor if it was killed; who ends in order leaves nothing mounted."""
-        if self._is_orphaned():
-            with self._starting():
-                if self._is_orphaned():
-                    self._start_supervisor()
-
-    def _is_orphaned(self) -> bool:
-        return mounted_device(self._state.fs) is not None and not is_held(self._state.run / "supervisor.lock")
-
-    def _starting(self) -> AbstractContextManager[None]:
-        """Keep everybody else from starting or ending the supervisor."""
-        return exclusive(self._state.run / "starting.lock", patience=2 * START_PATIENCE)
-
-    def _start_supervisor(self) -> None:
-        log.info("starting the supervisor of %s", self._state.path)
-        try:
-            with open_log(self._state.run / "supervisor.log") as output:
-                subprocess.run(
-                    [sys.executable, "-m", SUPERVISOR, "--state", os.fspath(self._state.path), "--detach"],
-                    cwd="/",
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                    timeout=START_PATIENCE,
-                    check=True,
-                )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise self._not_started(str(error)) from error
+        self._launch(self._is_missing)
         deadline = time.monotonic() + START_PATIENCE
-        while not is_held(self._state.run / "supervisor.lock"):
+        while self._is_missing():
             if time.monotonic() > deadline:
                 raise self._not_started(f"nothing of it after {START_PATIENCE:.0f} s")
             time.sleep(_PAUSE)
+
+    def expect(self) -> None:
+        """Have the daemon up by the time that somebody waits for it; does not wait itself."""
+        self._wish(anew=False)
+        self._launch(self._is_missing)
+
+    def look_after(self) -> None:
+        """Start the supervisor if it was killed; who ends in order leaves nothing mounted."""
+        self._launch(self._is_orphaned)
+
+    def _is_missing(self) -> bool:
+        return not is_held(self._supervisor_lock)
+
+    def _is_orphaned(self) -> bool:
+        return mounted_device(self._state.fs) is not None and self._is_missing()
+
+    def _launch(self, is_due: Callable[[], bool]) -> None:
+        """Start the supervisor if that is due, and nobody has started or ended it in this moment."""
+        if not is_due():
+            return
+        with heritable(self._starting_lock, patience=2 * START_PATIENCE) as starting:
+            if not is_due():
+                return
+            log.info("starting the supervisor of %s", self._state.path)
+            words = [sys.executable, "-m", SUPERVISOR, "--state", os.fspath(self._state.path)]
+            try:
+                with open_log(self._state.run / "supervisor.log") as output:
+                    subprocess.run(
+                        [*_DETACHED, *words, "--starting", str(starting)],
+                        cwd="/",
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=output,
+                        start_new_session=True,
+                        pass_fds=[starting],
+                        timeout=START_PATIENCE,
+                        check=True,
+                    )
+            except (OSError, subprocess.SubprocessError) as error:
+                raise self._not_started(str(error)) from error
+
+    @property
+    def _supervisor_lock(self) -> Path:
+        return self._state.run / "supervisor.lock"
+
+    @property
+    def _starting_lock(self) -> Path:
+        """Held by who starts or ends the supervisor, and by the supervisor until it has its own."""
+        return self._state.run / "starting.lock"
 
     def _not_started(self, why: str) -> Unavailable:
         return Unavailable(
@@ -234,9 +249,9 @@ class Service:
 
     def stop(self) -> None:
         """End the supervisor and with it the daemon; records and links stay."""
-        with self._starting():
+        with exclusive(self._starting_lock, patience=2 * START_PATIENCE):
             self._end_supervisor()
-            with exclusive(self._state.run / "supervisor.lock", patience=START_PATIENCE):
+            with exclusive(self._supervisor_lock, patience=START_PATIENCE):
                 with suppress(Unavailable):
                     ask(self._state.socket, Stop())  # a daemon whose supervisor was killed
                 with exclusive(self._state.run / "daemon.lock", patience=START_PATIENCE):

@@ -127,10 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--revive", action="store_true", help="only start the supervisor, if it was killed, and return"
     )
-    parser.add_argument("--detach", action="store_true", help="return at once and run in the background")
+    parser.add_argument("--starting", type=int, help="descriptor that is closed when it is up")
     options = parser.parse_args(arguments)
-    if options.detach and os.fork():
-        os._exit(0)  # the child belongs to nobody now, so that no parent has to wait for it
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
@@ -141,6 +139,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         with exclusive(state.run / "supervisor.lock", patience=LOCK_PATIENCE):
             write_atomically(state.run / "supervisor.pid", str(os.getpid()).encode(), state.tmp)
+            if options.starting is not None:
+                os.close(options.starting)
             Supervisor(state, options.idle).run()
     except Unavailable as error:
         log.info("not watching %s: %s", state.path, error.message)

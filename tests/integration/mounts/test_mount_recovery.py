@@ -255,3 +255,14 @@ def test_the_daemon_tells_how_it_is(manager, mounted, config):
     assert (status.pid, status.mounted, status.commits) == (pid_of(config.state, "daemon"), True, 1)
     assert status.mountpoint == str(State(config.state).fs)
     assert 10 << 20 < status.rss < 150 << 20
+
+
+def test_what_has_just_been_started_is_not_overlooked_by_who_ends_it(manager, put, config):
+    for _ in range(3):
+        manager.expect()
+        manager.stop()
+        assert processes_of(config.state) == []
+    put({"/a": b"1"})
+    manager.expect()
+    assert (Path(manager.mount("images", "master").path) / "a").read_bytes() == b"1"
+    assert len(processes_of(config.state)) == 2
