@@ -32,6 +32,7 @@ from . import messages, surroundings
 from .inputs import Inputs
 from .logs import LogLine, Recorder
 from .messages import Attempt, Event, Finished, Logged, Order, Output, Run, Started
+from .notebooks import with_command
 from .outputs import Written, is_empty, store_outputs
 from .sandbox.plan import Outcome, Place, Plan, Sandbox
 from .sandbox.run import run_plan
@@ -138,6 +139,7 @@ class Agent:
             if not self._begin(attempt.id, cancel):
                 return None, Outcome(state="cancelled", reason="cancelled")
             sandbox = self._tiers.choose(plan, image_required=batch.image_required)
+            plan = with_command(plan, sandbox.tier, self._store)
             self._emit(Started(attempt.id, sandbox.tier, tuple(self._warnings(sandbox, plan))))
             place = self._place(order, attempt, sandbox, root)
             recorder = Recorder(value for values in order.secrets.values() for value in values.values())
@@ -155,10 +157,11 @@ class Agent:
             with self._lock:
                 self._running = None
             cancel.close()
-        if outcome.state != "success":
+        out = place.out if outcome.state == "success" else _kept(plan, place, outcome)
+        if out is None:
             return None, outcome
         moved = sandbox.pfs(place)
-        return Written(attempt=attempt.id, datum=attempt.datum, out=place.out, moved=moved), outcome
+        return Written(attempt=attempt.id, datum=attempt.datum, out=out, moved=moved), outcome
 
     def _begin(self, attempt: str, cancel: Cancel) -> bool:
         with self._lock:
@@ -237,8 +240,11 @@ class _Waiting:
             result = results[written.attempt]
             if isinstance(result, Output):
                 self._finish(written.attempt, outcome, result)
-            else:
+            elif outcome.state == "success":
                 self._finish(written.attempt, _failed(result, outcome), None)
+            else:
+                log.warning("attempt %s: %s", written.attempt, result.message)
+                self._finish(written.attempt, outcome, None)
 
 
 def _failed(error: StoreError, outcome: Outcome | None = None) -> Outcome:
@@ -247,6 +253,17 @@ def _failed(error: StoreError, outcome: Outcome | None = None) -> Outcome:
     reason = f"{error.message}; {error.fix}" if error.fix else error.message
     outcome = outcome or Outcome(state="failed")
     return replace(outcome, state="failed", failure=failure, reason=reason)
+
+
+def _kept(plan: Plan, place: Place, outcome: Outcome) -> Path | None:
+    """A directory with what of ``/pfs/out`` is stored although the attempt has failed; None for nothing."""
+    found = place.out / plan.keep
+    if outcome.state == "cancelled" or not plan.keep or not found.exists():
+        return None
+    kept = place.root / "kept"
+    kept.mkdir()
+    found.rename(kept / plan.keep)
+    return kept
 
 
 def _memory(scratch: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 import msgspec
@@ -10,6 +11,7 @@ from jupyter_dvmount.store import DEFAULT_BRANCH, AlreadyExists, NotFound, Versi
 from jupyter_dvmount.store import Trigger as BranchTrigger
 from jupyter_dvmount.units import seconds, size
 
+from .notebooks import Frozen
 from .spec import Cron, Input, Pfs, PipelineSpec
 
 SPEC_FILE = "/spec.json"
@@ -52,11 +54,25 @@ def make_repos(store: VersionStore, spec: PipelineSpec) -> None:
             _make_trigger(store, leaf)
 
 
-def keep_spec(store: VersionStore, spec: PipelineSpec) -> None:
-    """Commit a spec beside the others of its pipeline."""
+def keep_spec(store: VersionStore, frozen: Frozen) -> None:
+    """Commit a spec beside the others of its pipeline, and its notebook unless that is there already."""
+    spec = frozen.spec
+    repo = spec_repo(spec.name)
     text = msgspec.json.format(msgspec.json.encode(spec), indent=2)
-    with store.modify(spec_repo(spec.name), DEFAULT_BRANCH, message=spec.description) as writer:
+    new = _absent(store, repo, frozen.files)
+    with store.modify(repo, DEFAULT_BRANCH, message=spec.description) as writer:
         writer.put(SPEC_FILE, text)
+        for path, content in new.items():
+            writer.put(path, content)
+
+
+def _absent(store: VersionStore, repo: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Those of these files that a repository does not have."""
+    try:
+        reader = store.read(repo, DEFAULT_BRANCH)
+    except NotFound:  # it has no commit yet
+        return dict(files)
+    return {path: content for path, content in files.items() if reader.lookup(path) is None}
 
 
 def remove_repos(store: VersionStore, spec: PipelineSpec, *, keep_output: bool) -> None:

@@ -92,7 +92,10 @@ class Logged(msgspec.Struct, frozen=True, tag=True):
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True):
-    """An attempt is over; ``output`` is None unless it succeeded and wrote something."""
+    """An attempt is over.
+
+    ``output`` is what it has written if it succeeded, and what its plan keeps if not; None for nothing.
+    """
 
     attempt: str
     outcome: Outcome

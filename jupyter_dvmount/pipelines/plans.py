@@ -6,29 +6,20 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from jupyter_dvmount.store import Invalid
+from jupyter_dvmount.store import parse
 
 from .datums import Code, code_of
-from .sandbox.plan import Plan, SecretUse
+from .sandbox.plan import NotebookUse, Plan, SecretUse
 from .secrets import SecretStore
-from .spec import PipelineSpec
+from .spec import Notebook, PipelineSpec
 
 
 def plan_of(spec: PipelineSpec) -> Plan:
-    """The plan of a spec's datums.
-
-    Raises
-    ------
-    Invalid
-        If there is nothing that runs it.
-    """
-    if spec.notebook is not None:
-        raise Invalid(
-            f"{spec.name}: notebooks cannot be run by pipelines yet", fix="give a transform.cmd instead"
-        )
+    """The plan of a spec's datums."""
     transform = spec.transform
     return Plan(
         cmd=transform.cmd,
+        notebook=_notebook_use(spec.notebook) if spec.notebook is not None else None,
         stdin=transform.stdin,
         env=transform.env,
         secrets=tuple(
@@ -45,6 +36,13 @@ def plan_of(spec: PipelineSpec) -> Plan:
         cpu=spec.resource_limits.cpu_cores or None,
         memory=spec.resource_limits.memory_bytes or None,
         disk=spec.resource_limits.disk_bytes or None,
+    )
+
+
+def _notebook_use(notebook: Notebook) -> NotebookUse:
+    place = parse(notebook.path)
+    return NotebookUse(
+        repo=place.repo, path=place.path, kernel=notebook.kernel, parameters=notebook.parameters
     )
 
 

@@ -29,9 +29,10 @@ from .jobs import FINAL, DatumInfo, DatumState, Job, Part, PipelineInfo, history
 from .jobs.database import Database, open_database
 from .jobs.graph import in_order, upstream
 from .jobs.planning import Branch, begin, new_id, plan
-from .kept import has_commit, keep_spec, make_repos, remove_repos, with_triggers
+from .kept import has_commit, keep_spec, make_repos, remove_repos, spec_repo, with_triggers
 from .logs import LogStore
 from .model import Explained
+from .notebooks import Frozen, freeze
 from .plans import salted_code
 from .secrets import SecretStore
 from .spec import Cron, PipelineSpec
@@ -105,7 +106,7 @@ class Pipelines:
         with self._database.read() as connection:
             held = {name: each.spec for name, each in specs.current(connection).items()}
         ordered = self._checked(wanted, held)
-        changed = [each for each in ordered if reprocess or held.get(each.name) != each]
+        changed = [each for each in ordered if reprocess or held.get(each.spec.name) != each.spec]
         self._put(changed, set(held), new_id() if reprocess else None)
 
     def check(self, wanted: Sequence[PipelineSpec]) -> None:
@@ -114,13 +115,14 @@ class Pipelines:
             held = {name: each.spec for name, each in specs.current(connection).items()}
         self._checked(wanted, held)
 
-    def _put(self, ready: Sequence[PipelineSpec], held: set[str], salt: str | None) -> None:
+    def _put(self, frozen: Sequence[Frozen], held: set[str], salt: str | None) -> None:
         """Have pipelines with these specs, all or none, and one set of jobs for all of them."""
         heads: dict[Branch, str] = {}
-        for spec in ready:
-            make_repos(self._store, spec)
-            keep_spec(self._store, spec)
-            heads |= current_heads(self._store, spec)
+        for each in frozen:
+            make_repos(self._store, each.spec)
+            keep_spec(self._store, each)
+            heads |= current_heads(self._store, each.spec)
+        ready = [each.spec for each in frozen]
         names = [spec.name for spec in ready]
         id = self._free_id(names, heads)
         with self._database.write() as connection:
@@ -327,6 +329,7 @@ class Pipelines:
 
     def explain(self, spec: PipelineSpec, heads: Heads) -> Iterator[Explained]:
         """Say of each datum of a spec what a job on these commits would do with it, and why."""
+        spec = self._frozen(spec).spec
         earlier, code = self.earlier(spec.name), self.code(spec)
         with Scratch() as scratch:
             yield from explain(self._store, spec, heads, code, earlier=earlier, scratch=scratch)
@@ -350,9 +353,7 @@ class Pipelines:
         """Have a controller run."""
         ensure_controller(self._config, self._database)
 
-    def _checked(
-        self, wanted: Sequence[PipelineSpec], held: Mapping[str, PipelineSpec]
-    ) -> list[PipelineSpec]:
+    def _checked(self, wanted: Sequence[PipelineSpec], held: Mapping[str, PipelineSpec]) -> list[Frozen]:
         """Specs in the order in which they have to be made; raises unless all of them can work."""
         ready = {each.name: with_triggers(each) for each in wanted}
         if len(ready) < len(wanted):
@@ -361,7 +362,10 @@ class Pipelines:
         order = in_order(graph)
         for each in ready.values():
             current_heads(self._store, each, expected=graph)
-        return [ready[name] for name in order if name in ready]
+        return [self._frozen(ready[name]) for name in order if name in ready]
+
+    def _frozen(self, spec: PipelineSpec) -> Frozen:
+        return freeze(self._store, spec, spec_repo(spec.name))
 
     def _free_id(self, names: Sequence[str], heads: Mapping[Branch, str]) -> str:
         """The id of the newest of these commits, unless an output has a commit of this id already."""

@@ -25,6 +25,8 @@ class Code(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         (name, key, env_var, mount_path, version) of each.
     notebook
         Hash of the frozen notebook.
+    kernel
+        That the notebook runs in instead of its own.
     parameters
         Of the notebook, as JSON with sorted keys.
     """
@@ -35,6 +37,7 @@ class Code(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     env: tuple[tuple[str, str], ...] = ()
     secrets: tuple[tuple[str, str, str, str, str], ...] = ()
     notebook: str = ""
+    kernel: str = ""
     parameters: bytes = b""
     err_cmd: tuple[str, ...] = ()
     err_stdin: tuple[str, ...] = ()
@@ -60,7 +63,6 @@ def code_of(
     *,
     image_digest: str = "",
     secret_versions: Mapping[str, str] | None = None,
-    notebook_hash: str = "",
 ) -> Code:
     """The code of a spec.
 
@@ -70,8 +72,6 @@ def code_of(
         What the image's name means now, where that is known.
     secret_versions
         Version of each secret by name.
-    notebook_hash
-        Hash of the notebook's frozen copy; by default its path, which names a commit.
     """
     transform, notebook, versions = spec.transform, spec.notebook, secret_versions or {}
     return Code(
@@ -85,7 +85,8 @@ def code_of(
                 for each in transform.secrets
             )
         ),
-        notebook=notebook_hash or notebook.path if notebook else "",
+        notebook=notebook.hash or notebook.path if notebook else "",
+        kernel=notebook.kernel if notebook else "",
         parameters=msgspec.json.encode(notebook.parameters, order="deterministic") if notebook else b"",
         err_cmd=transform.err_cmd,
         err_stdin=transform.err_stdin,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -36,6 +36,25 @@ class SecretUse(msgspec.Struct, frozen=True, kw_only=True):
     mount_path: str = ""
 
 
+class NotebookUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A frozen notebook that is run instead of a program.
+
+    Parameters
+    ----------
+    repo, path
+        Where it is kept.
+    kernel
+        Instead of its own; empty without.
+    parameters
+        Values for its parameters cell.
+    """
+
+    repo: str
+    path: str
+    kernel: str = ""
+    parameters: dict[str, Any] = {}
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a pipeline runs for each datum.
 
@@ -43,6 +62,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     cmd
         The program and its arguments.
+    notebook
+        What `notebooks.with_command` makes the rest of, where it runs: ``cmd``, ``stdin``, ``keep`` and
+        ``exit_reasons``.
     stdin
         Lines of its standard input.
     env
@@ -61,6 +83,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         What is run when ``cmd`` fails; if it ends well, the datum counts as recovered.
     accept_return_code
         Exit codes that are as good as 0.
+    exit_reasons
+        What exit codes of ``cmd`` mean, for people.
+    keep
+        Directory below ``/pfs/out`` that is kept of an attempt that fails, too; empty for none.
     timeout
         Seconds that a datum may take; None for no bound.
     grace
@@ -70,6 +96,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     cmd: tuple[str, ...]
+    notebook: NotebookUse | None = None
     stdin: tuple[str, ...] = ()
     env: dict[str, str] = {}
     secrets: tuple[SecretUse, ...] = ()
@@ -80,6 +107,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     err_cmd: tuple[str, ...] = ()
     err_stdin: tuple[str, ...] = ()
     accept_return_code: tuple[int, ...] = ()
+    exit_reasons: dict[int, str] = {}
+    keep: str = ""
     timeout: float | None = None
     grace: float = GRACE
     cpu: float | None = None

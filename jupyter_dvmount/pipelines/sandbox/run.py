@@ -167,6 +167,8 @@ def _is_oom(group: Group | None, run: Run) -> bool:
 
 
 def _ended(plan: Plan, exit_code: int) -> str:
+    if exit_code in plan.exit_reasons:
+        return plan.exit_reasons[exit_code]
     with suppress(ValueError):
         return f"{_program(plan)} was ended by {signal.Signals(exit_code - 128).name}"
     return f"{_program(plan)} ended with exit code {exit_code}"

@@ -6,6 +6,7 @@ Each field is described once, in its annotation: the published JSON Schema takes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -32,6 +33,8 @@ OnCluster = Annotated[Any, _ignored(_CLUSTER)]
 Count = Annotated[int, Meta(ge=0)]
 Quantity = float | str
 Text = tuple[str, ...]
+_IN_STORE = re.compile(r"[^@:]+@[^:]+:/")
+_FROZEN = re.compile(r"\.spec@[^:]+:/notebooks/(?P<hash>[0-9a-f]{64})\.ipynb\Z")
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -246,10 +249,23 @@ class Metadata(_Part, frozen=True, kw_only=True):
 class Notebook(_Part, frozen=True, kw_only=True):
     """A notebook to run instead of ``transform.cmd``."""
 
-    path: Annotated[str, Meta(description="The notebook: a file, or a frozen copy as repo@commit:/path.")]
+    path: Annotated[str, Meta(description="A file, looked for beside the spec, or repo@ref:/path.")]
     parameters: Annotated[dict[str, Any], Meta(description="Values for its parameters cell.")] = {}
     kernel: Annotated[str, Meta(description="Name of the kernel; by default the notebook's own.")] = ""
-    requirements: Annotated[Text, Meta(description="What pip lists where it was published.")] = ()
+    requirements: Annotated[
+        Text, Meta(description="Kept beside the frozen copy; by default what is installed.")
+    ] = ()
+
+    @property
+    def in_store(self) -> bool:
+        """Whether the path names a file of the store."""
+        return _IN_STORE.match(self.path) is not None
+
+    @property
+    def hash(self) -> str:
+        """Hash of the frozen copy that the path names; empty if it names none."""
+        found = _FROZEN.search(self.path)
+        return found["hash"] if found else ""
 
 
 class Tracking(_Part, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from jupyter_dvmount.store import Invalid
 
@@ -24,7 +25,7 @@ class ParsedSpec(msgspec.Struct, frozen=True):
 
 
 def load(path: str | PathLike[str]) -> list[ParsedSpec]:
-    """The specs of a file; see `parse`.
+    """The specs of a file; see `parse`. Notebooks are looked for beside it.
 
     Raises
     ------
@@ -39,7 +40,16 @@ def load(path: str | PathLike[str]) -> list[ParsedSpec]:
         raise Invalid(f"cannot read {path}: {error.strerror}", fix="name a file with a spec") from error
     except UnicodeDecodeError:
         raise Invalid(f"{path} is not UTF-8", fix="name a file with a spec") from None
-    return parse(text, source=str(path))
+    parsed = parse(text, source=str(path))
+    return [_beside(each, path.resolve().parent) for each in parsed] if path.is_file() else parsed
+
+
+def _beside(parsed: ParsedSpec, directory: Path) -> ParsedSpec:
+    notebook = parsed.spec.notebook
+    if notebook is None or notebook.in_store:
+        return parsed
+    located = replace(notebook, path=str(directory / Path(notebook.path).expanduser()))
+    return replace(parsed, spec=replace(parsed.spec, notebook=located))
 
 
 def parse(text: str, *, source: str = "") -> list[ParsedSpec]:
@@ -100,7 +110,7 @@ def _complete(spec: PipelineSpec) -> PipelineSpec:
     """Write out the defaults that depend on other fields."""
     project = spec.pipeline.project if isinstance(spec.pipeline.project, str) else spec.pipeline.project.name
     pipeline = Pipeline(name=spec.pipeline.name, project=project)
-    return msgspec.structs.replace(
+    return replace(
         spec,
         pipeline=pipeline,
         input=_complete_input(spec.input, pipeline),
@@ -125,11 +135,11 @@ def _complete_input(node: Input, pipeline: Pipeline) -> Input:
 def _complete_pfs(pfs: Pfs, project: str) -> Pfs:
     prefix, slash, repo = pfs.repo.partition("/")
     if slash and not pfs.project:
-        pfs = msgspec.structs.replace(pfs, project=prefix, repo=repo)
-    return msgspec.structs.replace(pfs, project=pfs.project or project, name=pfs.name or pfs.repo)
+        pfs = replace(pfs, project=prefix, repo=repo)
+    return replace(pfs, project=pfs.project or project, name=pfs.name or pfs.repo)
 
 
 def _complete_cron(cron: Cron, pipeline: Pipeline) -> Cron:
-    return msgspec.structs.replace(
+    return replace(
         cron, project=cron.project or str(pipeline.project), repo=cron.repo or f"{pipeline.name}_{cron.name}"
     )

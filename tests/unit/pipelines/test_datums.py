@@ -126,6 +126,7 @@ CODE = {"cmd": ["python3", "/edges.py"]}
         {"transform": CODE | {"user": "nobody"}},
         {"transform": {}, "notebook": {"path": "a.ipynb"}},
         {"transform": {}, "notebook": {"path": "a.ipynb", "parameters": {"x": 1}}},
+        {"transform": {}, "notebook": {"path": "a.ipynb", "kernel": "julia"}},
         {"salt": "2"},
         {"input": pfs("images", empty_files=True)},
     ],
@@ -144,8 +145,12 @@ def test_the_digest_of_the_image_the_versions_of_secrets_and_the_notebook_count(
     assert ids(store, pipeline, secret_versions={"s": "1"}) != ids(
         store, pipeline, secret_versions={"s": "2"}
     )
-    notebook = spec(transform={}, notebook={"path": "a.ipynb"})
-    assert ids(store, notebook, notebook_hash="1") != ids(store, notebook, notebook_hash="2")
+    one, other, two = (
+        ids(store, spec(transform={}, notebook={"path": f"{name}.spec@master:/notebooks/{digit * 64}.ipynb"}))
+        for name, digit in (("p", "1"), ("other", "1"), ("p", "2"))
+    )
+    assert one == other, "which pipeline keeps it does not matter"
+    assert one != two
 
 
 @pytest.mark.parametrize(
