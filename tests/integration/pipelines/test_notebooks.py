@@ -65,7 +65,7 @@ def executed(lab: Lab) -> Any:
 
 def printed(lab: Lab) -> str:
     job = lab.newest("shout")
-    return "".join(f"{line.text}\n" for _, line in lab.pipelines.log_lines("shout", job.id))
+    return "".join(f"{line.text}\n" for line in lab.pipelines.log_lines("shout", job.id))
 
 
 @pytest.fixture
