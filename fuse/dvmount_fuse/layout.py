@@ -120,6 +120,11 @@ class State:
                     f"the state directory {self.path} belongs to another user",
                     fix="set DVMOUNT_STATE to a directory of your own",
                 )
+            if self.path.stat().st_mode & stat.S_IWOTH:
+                raise Denied(
+                    f"other users can write to the state directory {self.path}",
+                    fix=f"chmod o-w {self.path}, or set DVMOUNT_STATE to a directory of your own",
+                )
             for part in (self.run, self.stores, self.checkouts, self.mounts, self.tmp):
                 part.mkdir(mode=0o700, exist_ok=True)
             if stat.S_IMODE(self.run.stat().st_mode) != 0o700:

@@ -17,7 +17,7 @@ def place(path: Path) -> Path:
 def is_ours(link: Path, state: State) -> bool:
     """Whether a symlink of a mount is at this place; never follows it."""
     try:
-        target = link.readlink()
+        target = Path(os.path.normpath(link.readlink()))  # ".." may lead anywhere
     except OSError:
         return False
     return state.fs in target.parents or state.checkouts in target.parents

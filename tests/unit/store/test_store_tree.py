@@ -11,7 +11,18 @@ from jupyter_dvmount.store.embedded.trees.difference import difference
 from jupyter_dvmount.store.embedded.trees.edit import edit
 from jupyter_dvmount.store.embedded.trees.fingerprint import fingerprint
 from jupyter_dvmount.store.embedded.trees.staging import NodeStage, Staging
-from jupyter_dvmount.store.embedded.trees.tree import Item, Node, below, find, key_of, scan, usage
+from jupyter_dvmount.store.embedded.trees.tree import (
+    Item,
+    Node,
+    below,
+    checked_node,
+    encode_node,
+    find,
+    key_of,
+    scan,
+    usage,
+)
+from jupyter_dvmount.store.errors import Corrupt
 
 KEYS = st.builds("/{}/\0{}".format, st.sampled_from("abc"), st.integers(0, 60))
 ITEMS = st.builds(Item, st.integers(0, 5), st.sampled_from([bytes([n]) * 32 for n in range(3)]), st.just(0))
@@ -166,3 +177,32 @@ def test_a_fingerprint_does_not_visit_everything() -> None:
 
     fingerprint(load, root, *below("/d"))
     assert len(loaded) < 100
+
+
+HONEST = ["/\0a", "/\0...", "/\0..a", "/a/\0b", "/a/.b/\0c.", "/\0n\u00e4\U0001f389"]
+HOSTILE = [
+    "/\0..", "/\0.", "/\0", "/../\0a", "/a/../\0b", "/a/./\0b", "//\0a", "/a//\0b", "/\0a/b", "/a/\0../b",
+    "a/\0b", "\0b", "/ab", "/a\0b", "/\0a\0b", "/a/\0b\0", "/\0a\nb", "", "/..\0", "/a/\0b\n/c/\0d",
+]  # fmt: skip
+
+
+def node_with(keys: list[str]) -> bytes:
+    return encode_node(Node(0, keys, [], [1] * len(keys), bytes(32) * len(keys)))[1]
+
+
+@pytest.mark.parametrize("key", HOSTILE)
+def test_a_node_whose_paths_would_lead_elsewhere_is_refused(key: str) -> None:
+    for keys in ([key], [*HONEST, key], [key, *HONEST]):
+        with pytest.raises(Corrupt):
+            checked_node(node_with(keys))
+
+
+def test_a_node_with_any_path_that_can_be_put_is_read() -> None:
+    for keys in ([], HONEST, *([key] for key in HONEST)):
+        assert checked_node(node_with(keys)).keys == keys
+
+
+@pytest.mark.parametrize("data", [b"", b"rubbish", b"\xff", encode_node(Node(0, ["/\0a"], [], [], b""))[1]])
+def test_what_is_no_node_is_corrupt_and_no_crash(data: bytes) -> None:
+    with pytest.raises(Corrupt):
+        checked_node(data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from jupyter_dvmount.store.errors import Corrupt, Unavailable
@@ -10,6 +12,7 @@ VERSION = 1
 MARKER = "format"
 """Name of the blob."""
 _FORMAT = "dvmount-store"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Marker(msgspec.Struct, frozen=True):
@@ -43,6 +46,8 @@ def decode_marker(data: bytes, place: str) -> Marker:
         raise Corrupt(
             f"{place}/{MARKER} is damaged or not of a store", fix="restore it, or name another store"
         )
+    if marker.id and not _ID.fullmatch(marker.id):  # it becomes the name of directories
+        raise Corrupt(f"{place}/{MARKER} has an illegal id", fix="restore it, or name another store")
     if marker.version > VERSION:
         raise Unavailable(
             f"the store {place} has format {marker.version}, this program knows up to {VERSION}",

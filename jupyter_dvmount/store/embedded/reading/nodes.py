@@ -11,7 +11,7 @@ from jupyter_dvmount.store.embedded.catalog import ChunkPlace
 from jupyter_dvmount.store.embedded.machine.cache import Cache
 from jupyter_dvmount.store.embedded.machine.diskcache import DiskCache
 from jupyter_dvmount.store.embedded.packs.codec import Kind, digest
-from jupyter_dvmount.store.embedded.trees.tree import Item, Node, decode_node
+from jupyter_dvmount.store.embedded.trees.tree import Item, Node, checked_node
 from jupyter_dvmount.store.protocol import Progress
 
 from .chunks import ChunkSource
@@ -95,4 +95,4 @@ class NodeSource:
             data = self._chunks.load(Kind.META, hash_)
             if self._files is not None:
                 self._files.write(hash_.hex(), data)
-        return decode_node(data)
+        return checked_node(data)

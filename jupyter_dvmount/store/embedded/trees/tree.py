@@ -6,6 +6,7 @@ there and on nothing else.
 
 from __future__ import annotations
 
+import re
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from jupyter_dvmount.store.embedded.packs.codec import HASH_BYTES, Kind, digest
+from jupyter_dvmount.store.errors import Corrupt
 
 LEAF_BITS, LEVEL_BITS = 8, 7
 DIRECTORY = -1
@@ -61,6 +63,9 @@ DIRECTORY_ITEM = Item(DIRECTORY, NO_HASH)
 Load = Callable[[bytes], Node]
 """Gives the node with a hash."""
 
+_ILLEGAL = ("//", "/./", "/../", "\0\n", "\0.\n", "\0..\n")
+_SLASH_IN_NAME = re.compile(r"\0[^\n/]*/")
+_FIX = "run 'dvmount fsck --full'"
 _decoder = msgspec.msgpack.Decoder(Node)
 _encoder = msgspec.msgpack.Encoder()
 
@@ -68,6 +73,38 @@ _encoder = msgspec.msgpack.Encoder()
 def decode_node(data: bytes) -> Node:
     """A node from its chunk."""
     return _decoder.decode(data)
+
+
+def checked_node(data: bytes) -> Node:
+    """A node that somebody else may have written.
+
+    Raises
+    ------
+    Corrupt
+        If it is none, or names what no file can be called: such a path would lead out of the directory that
+        a commit is copied to.
+    """
+    try:
+        node = decode_node(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Corrupt(f"a node of the tree cannot be read: {error}", fix=_FIX) from error
+    count = len(node.keys)
+    if len(node.sizes) != count or len(node.hashes) != count * HASH_BYTES:
+        raise Corrupt("a node of the tree has columns of different lengths", fix=_FIX)
+    if not _are_legal(node.keys):
+        raise Corrupt("a node of the tree has paths that no file can have", fix=_FIX)
+    return node
+
+
+def _are_legal(keys: list[str]) -> bool:
+    """Whether keys are what `key_of` makes of normal paths; looks at all of them at once, which is quick."""
+    text = "\n" + "\n".join(keys) + "\n"
+    return (
+        text.count("\n") == len(keys) + (1 if keys else 2)
+        and text.count("\n/") == text.count("\0") == text.count("/\0") == len(keys)
+        and not any(part in text for part in _ILLEGAL)
+        and _SLASH_IN_NAME.search(text) is None
+    )
 
 
 def encode_node(node: Node) -> tuple[bytes, bytes]:
