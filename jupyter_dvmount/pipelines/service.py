@@ -26,6 +26,7 @@ from .datums import Code, Heads, branches, code_of, current_heads
 from .datums.scratch import Scratch
 from .explain import explain
 from .jobs import FINAL, DatumInfo, DatumState, Job, Part, PipelineInfo, history, specs, work
+from .jobs.changes import Changes
 from .jobs.database import Database, open_database
 from .jobs.graph import in_order, upstream
 from .jobs.planning import Branch, begin, new_id, plan
@@ -348,6 +349,10 @@ class Pipelines:
         with suppress(NotFound):
             return salted_code(spec, salt, self._secrets)
         return code_of(spec)
+
+    def watch(self) -> Changes:
+        """What to ask again and again for what has changed."""
+        return Changes(self._database)
 
     def ensure_controller(self) -> None:
         """Have a controller run."""

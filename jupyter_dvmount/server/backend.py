@@ -14,9 +14,10 @@ from jupyter_dvmount.store import StoreError, Unavailable
 
 from .events import Events
 from .health import Health, examine
-from .jobs import MountJobs
+from .lookouts import JobsLookout, StoreLookout
+from .mounting import MountJobs
 from .services import Services
-from .watcher import Lookout, Watcher
+from .watcher import Watcher
 
 log = logging.getLogger("jupyter_dvmount.server")
 
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 
 class Backend:
-    """The services, the threads they block in, and the task that watches them.
+    """The services, the threads they block in, and the tasks that watch them.
 
     Parameters
     ----------
@@ -50,30 +51,43 @@ class Backend:
         self._quick = ThreadPoolExecutor(workers, thread_name_prefix="dvmount-call")
         self._aside = ThreadPoolExecutor(2, thread_name_prefix="dvmount-look")  # for watcher and health
         self._long = ThreadPoolExecutor(copies, thread_name_prefix="dvmount-mount")
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="dvmount-jobs")  # for the watcher of jobs
         self._patience = patience
         events = Events(event_logger)
-        self.jobs = MountJobs(self._long, events.send_mount)
-        self.watcher = Watcher(Lookout(self.services), events, self._aside, interval)
+        self.mounting = MountJobs(self._long, events.send)
+        self._watchers = (
+            Watcher(StoreLookout(self.services), events, self._aside, interval),
+            Watcher(JobsLookout(self.services, events.has_listeners), events, self._beside, interval),
+        )
         self._stopped = False
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: set[asyncio.Task[None]] = set()
         self._examining: asyncio.Future[Health] | None = None
 
     async def start(self) -> None:
-        """Begin to watch, and bring the mounts of the last time up again."""
+        """Begin to watch, bring the mounts of the last time up again, and have pipelines run."""
         if self._stopped:
             return
-        self._watching = asyncio.create_task(self.watcher.run())
-        await asyncio.get_running_loop().run_in_executor(self._long, self._restore)
+        self._watching = {asyncio.create_task(watcher.run()) for watcher in self._watchers}
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(
+            loop.run_in_executor(self._long, self._restore),
+            loop.run_in_executor(self._beside, self._have_controller),
+        )
+
+    def poke(self) -> None:
+        """Look for changes now: a request has made some."""
+        for watcher in self._watchers:
+            watcher.poke()
 
     async def call(self, function: Callable[[], T]) -> T:
         """Run what blocks in a thread; `Unavailable` if it takes too long."""
-        self.watcher.note_request()
+        self._note_request()
         running = asyncio.get_running_loop().run_in_executor(self._quick, function)
         return await self._in_time(running)
 
     async def health(self) -> Health:
         """What works here. Requests at the same time share one examination, however long it takes."""
-        self.watcher.note_request()
+        self._note_request()
         if self._examining is None or self._examining.done():
             loop = asyncio.get_running_loop()
             self._examining = loop.run_in_executor(self._aside, examine, self.services)
@@ -82,13 +96,18 @@ class Backend:
     async def stop(self) -> None:
         """End everything but the mounts."""
         self._stopped = True
-        if self._watching is not None:
-            self.watcher.end()
-            await asyncio.wait({self._watching}, timeout=END_PATIENCE)
-        await self.jobs.stop_all()
-        for pool in (self._quick, self._long, self._aside):
+        for watcher in self._watchers:
+            watcher.end()
+        if self._watching:
+            await asyncio.wait(self._watching, timeout=END_PATIENCE)
+        await self.mounting.stop_all()
+        for pool in (self._quick, self._long, self._aside, self._beside):
             pool.shutdown(wait=False, cancel_futures=True)
         self.services.close()
+
+    def _note_request(self) -> None:
+        for watcher in self._watchers:
+            watcher.note_request()
 
     async def _in_time(self, running: asyncio.Future[T]) -> T:
         try:
@@ -106,3 +125,14 @@ class Backend:
             log.warning("mounts cannot be restored: %s", error.message)
         except Exception:  # the server must start
             log.exception("mounts cannot be restored")
+
+    def _have_controller(self) -> None:
+        """Pipelines run although whoever made them is gone and the machine was restarted."""
+        try:
+            pipelines = self.services.peek_pipelines()
+            if pipelines is not None and next(pipelines.all(), None) is not None:
+                pipelines.ensure_controller()
+        except StoreError as error:
+            log.warning("pipelines do not run: %s", error.message)
+        except Exception:  # the server must start
+            log.exception("pipelines do not run")

@@ -87,6 +87,13 @@ class Services:
             return held[1]
         return self._locked(lambda: self._open_pipelines(opened))
 
+    def peek_pipelines(self) -> Pipelines | None:
+        """The same if there may be any; nothing is made for it."""
+        from jupyter_dvmount.pipelines.jobs.database import has_database
+
+        opened = self.peek()
+        return self.pipelines() if opened is not None and has_database(opened.config, opened.store) else None
+
     def peek(self) -> Opened | None:
         """The same if the store exists; it is not made."""
         with suppress(NotFound):

@@ -12,6 +12,7 @@ from .records import (
     JobInput,
     JobState,
     Part,
+    PipelineChange,
     PipelineInfo,
     Tracked,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "JobInput",
     "JobState",
     "Part",
+    "PipelineChange",
     "PipelineInfo",
     "Tracked",
 ]

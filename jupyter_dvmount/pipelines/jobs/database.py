@@ -162,14 +162,23 @@ def open_database(config: Config, store: VersionStore) -> Database:
     """
     if config.jobs:
         return Database(config.jobs, store.id)
-    directory = config.state / "pipelines"
+    path = _file(config, store)
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(
-            f"cannot make {directory}: {error.strerror}", fix="see to the disk and its permissions"
+            f"cannot make {path.parent}: {error.strerror}", fix="see to the disk and its permissions"
         ) from error
-    return Database(f"sqlite:///{directory / f'{store.id}.sqlite'}", store.id)
+    return Database(f"sqlite:///{path}", store.id)
+
+
+def has_database(config: Config, store: VersionStore) -> bool:
+    """Whether a store may have pipelines: their database is there, or is on a server."""
+    return bool(config.jobs) or _file(config, store).exists()
+
+
+def _file(config: Config, store: VersionStore) -> Path:
+    return config.state / "pipelines" / f"{store.id}.sqlite"
 
 
 def _engine(url: str) -> Engine:

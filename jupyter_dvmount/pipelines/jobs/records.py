@@ -210,6 +210,13 @@ class PipelineInfo(msgspec.Struct, frozen=True, kw_only=True):
     spec: PipelineSpec
 
 
+class PipelineChange(msgspec.Struct, frozen=True):
+    """What happened to a pipeline; ``updated`` if it got another spec, was stopped or started."""
+
+    action: Literal["created", "updated", "deleted"]
+    pipeline: str
+
+
 class Part(msgspec.Struct, Generic[T], frozen=True):
     """A part of a long list; ``next`` is where the one after it begins, None at the end."""
 

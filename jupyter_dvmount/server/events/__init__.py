@@ -9,10 +9,13 @@ import msgspec
 from jupyter_events import EventLogger
 
 from jupyter_dvmount.mounting.model import Mount
+from jupyter_dvmount.pipelines.jobs import DatumCounts, Job, JobState, PipelineChange, Tracked
 from jupyter_dvmount.store import Change
 
 MOUNT_SCHEMA = "urn:jupyter-dvmount:mount:v1"
 CHANGE_SCHEMA = "urn:jupyter-dvmount:change:v1"
+JOB_SCHEMA = "urn:jupyter-dvmount:job:v1"
+PIPELINE_SCHEMA = "urn:jupyter-dvmount:pipeline:v1"
 
 MountAction = Literal["mounted", "unmounted", "updated", "progress", "failed"]
 
@@ -32,6 +35,40 @@ class MountEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str = ""
 
 
+class JobEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A job as it is now; the fields are described in ``job.yaml``."""
+
+    pipeline: str
+    id: str
+    state: JobState
+    reason: str
+    datums: DatumCounts
+    tracking: Tracked | None = None
+
+
+Event = MountEvent | Change | JobEvent | PipelineChange
+
+_SCHEMAS = {
+    MountEvent: MOUNT_SCHEMA,
+    Change: CHANGE_SCHEMA,
+    JobEvent: JOB_SCHEMA,
+    PipelineChange: PIPELINE_SCHEMA,
+}
+_INTERNAL = "seq"  # of a change; means nothing outside of the store
+
+
+def about_job(job: Job) -> JobEvent:
+    """The event that tells of a job as it is now."""
+    return JobEvent(
+        pipeline=job.pipeline,
+        id=job.id,
+        state=job.state,
+        reason=job.reason,
+        datums=job.datums,
+        tracking=job.tracking,
+    )
+
+
 def about(mount: Mount, action: MountAction) -> MountEvent:
     """The event that tells of a mount as it is now."""
     return MountEvent(
@@ -45,7 +82,7 @@ def about(mount: Mount, action: MountAction) -> MountEvent:
 
 
 class Events:
-    """Sends events; to be used on the event loop only.
+    """Sends events; sending is for the event loop only.
 
     Parameters
     ----------
@@ -55,8 +92,8 @@ class Events:
 
     def __init__(self, logger: EventLogger) -> None:
         self._logger = logger
-        for name in ("mount.yaml", "change.yaml"):
-            logger.register_event_schema(Path(__file__).with_name(name))
+        for schema in sorted(Path(__file__).parent.glob("*.yaml")):
+            logger.register_event_schema(schema)
 
     def has_listeners(self) -> bool:
         """Whether any browser is connected or any log handler is configured.
@@ -66,12 +103,8 @@ class Events:
         listeners = getattr(self._logger, "_modified_listeners", None)
         return listeners is None or bool(listeners.get(CHANGE_SCHEMA) or self._logger.handlers)
 
-    def send_mount(self, event: MountEvent) -> None:
-        """Tell of a mount."""
-        self._logger.emit(schema_id=MOUNT_SCHEMA, data=msgspec.to_builtins(event))
-
-    def send_change(self, change: Change) -> None:
-        """Tell of a change of the store."""
-        data = msgspec.to_builtins(change)
-        del data["seq"]  # means nothing outside of the store
-        self._logger.emit(schema_id=CHANGE_SCHEMA, data=data)
+    def send(self, event: Event) -> None:
+        """Tell of something."""
+        data = msgspec.to_builtins(event)
+        data.pop(_INTERNAL, None)
+        self._logger.emit(schema_id=_SCHEMAS[type(event)], data=data)

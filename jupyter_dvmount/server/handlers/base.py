@@ -44,7 +44,7 @@ class Handler(APIHandler):
         """Tell listeners soon of what has been changed."""
         super().on_finish()
         if self.request.method not in {"GET", "HEAD", "OPTIONS"} and self.get_status() < 300:
-            self.backend.watcher.poke()
+            self.backend.poke()
 
     def query(self, type: type[T]) -> T:
         """The query string, validated."""

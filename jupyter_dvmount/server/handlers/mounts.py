@@ -11,7 +11,7 @@ from tornado import web
 
 from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.mounting.model import Mount, Unmounted
-from jupyter_dvmount.server.jobs import Asked
+from jupyter_dvmount.server.mounting import Asked
 from jupyter_dvmount.server.paging import Items
 from jupyter_dvmount.store import NotFound, Progress
 
@@ -59,7 +59,9 @@ class MountsHandler(Handler):
                 new.repo, new.ref, name=asked.name, follow=new.follow, progress=progress
             )
 
-        self.reply(await self.backend.jobs.run(asked, work, lambda: _totals(self, new.repo, new.ref)), 201)
+        self.reply(
+            await self.backend.mounting.run(asked, work, lambda: _totals(self, new.repo, new.ref)), 201
+        )
 
 
 class MountHandler(Handler):
@@ -80,14 +82,14 @@ class MountHandler(Handler):
                 name, follow=update.follow, ref=update.ref, progress=progress
             )
 
-        self.reply(await self.backend.jobs.run(asked, work, lambda: _totals(self, asked.repo, asked.ref)))
+        self.reply(await self.backend.mounting.run(asked, work, lambda: _totals(self, asked.repo, asked.ref)))
 
     @web.authenticated
     @authorized
     async def delete(self) -> None:
         """Unmount; a mount that is being made is cancelled."""
         name = self.query(_NameQuery).name
-        cancelled = await self.backend.jobs.stop(name)
+        cancelled = await self.backend.mounting.stop(name)
         try:
             self.reply(await _with_mounts(self, lambda mounts: mounts.unmount(name)))
         except NotFound:

@@ -17,12 +17,12 @@ from tests.integration.server.conftest import Put, Rest, until
 
 async def watched(backend: Any, opened: bool = True) -> None:
     """Wait until the watcher has taken note of how things are."""
-    lookout = backend.watcher._lookout
+    lookout = backend._watchers[0]._lookout
     await until(lambda: lookout._opened is not None if opened else lookout._absent)
 
 
 async def test_somebody_listens_while_a_browser_is_connected(rest: Rest, feed: Any, backend: Any) -> None:
-    events = backend.watcher._events
+    events = backend._watchers[0]._events
     assert not events.has_listeners()
     browser = await feed()
     assert events.has_listeners()

@@ -59,7 +59,7 @@ async def test_a_cancelled_mount_leaves_nothing_behind(
     mounting = asyncio.create_task(rest("POST", "/mounts", ASKED))
     await until(lambda: gate.waiting)
     cancelling = asyncio.create_task(rest("DELETE", "/mount", name="images"))
-    await until(backend.jobs._jobs["images"].stopped.is_set)
+    await until(backend.mounting._jobs["images"].stopped.is_set)
     gate.open()
     assert await cancelling == (200, {"name": "images", "holders": []})
     status, error = await mounting
@@ -167,7 +167,7 @@ async def test_the_end_of_the_server_cancels_copying_without_a_trace(
 ) -> None:
     mounting = asyncio.create_task(rest("POST", "/mounts", ASKED))
     await until(lambda: gate.waiting)
-    stopped = backend.jobs._jobs["images"].stopped
+    stopped = backend.mounting._jobs["images"].stopped
     ending = asyncio.create_task(jp_serverapp.extension_manager.stop_all_extensions())
     await until(stopped.is_set)
     gate.open()

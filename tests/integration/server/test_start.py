@@ -197,6 +197,6 @@ async def test_the_end_of_the_server_leaves_no_thread_and_keeps_mounts(
     put({"/a": b"1"})
     await rest("POST", "/mounts", {"repo": "images", "ref": "master"})
     await jp_serverapp.extension_manager.stop_all_extensions()
-    ours = ("dvmount-call", "dvmount-look", "dvmount-mount")
+    ours = ("dvmount-call", "dvmount-look", "dvmount-mount", "dvmount-jobs")
     await until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith(ours)])
     assert (places / "mnt/images/a").read_bytes() == b"1"
