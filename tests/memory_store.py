@@ -61,6 +61,9 @@ class MemoryReader:
             sizes = [len(self.files[name]) if name in self.files else -1 for name in part]
             yield Block(self.paths().index(part[0]), [name.rpartition("/")[2] for name in part], sizes)
 
+    def prepare(self, number: int, count: int, room: int) -> None:
+        """Everything is at hand."""
+
     def parts(self, file: FileInfo, offset: int, length: int) -> Iterator[memoryview]:
         self.gate.wait()
         if file.path in self.broken:

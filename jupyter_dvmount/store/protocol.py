@@ -150,6 +150,24 @@ class CommitReader(Protocol):
     def numbered(self, number: int) -> FileInfo:
         """The entry with a number that this reader has given."""
 
+    def prepare(self, number: int, count: int, room: int) -> None:
+        """Have the contents of small files at hand for a while, so that they are read quickly.
+
+        What is large or damaged is left out, and numbers that were not given are.
+
+        Parameters
+        ----------
+        number, count
+            The first of them, and how many numbers from there on.
+        room
+            Bytes that they may take.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read now.
+        """
+
     def blocks(self, path: str = "/") -> Iterator[Block]:
         """What `list` gives, in columns."""
 

@@ -47,6 +47,15 @@ def test_threads_that_miss_together_load_once() -> None:
     assert loads == [b"key"]
 
 
+def test_a_value_that_is_added_twice_weighs_once() -> None:
+    cache: Cache[bytes] = Cache(30, len)
+    for _ in range(5):
+        cache.add(b"a", b"0123456789")
+    cache.add(b"b", b"0123456789")
+    assert cache.holds(b"a")
+    assert cache.holds(b"b")
+
+
 def test_a_load_that_fails_is_tried_again() -> None:
     cache: Cache[str] = Cache(10)
 

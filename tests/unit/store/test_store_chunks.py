@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from jupyter_dvmount.store import Corrupt, VersionStore
@@ -77,3 +79,50 @@ def test_what_is_damaged_at_its_place_too_is_corrupt(store, hash_, blobs):
     with pytest.raises(Corrupt, match="is damaged"):
         ChunkSource(store._catalog, copying).load(Kind.DATA, hash_)
     assert copying.forgotten == 1
+
+
+@pytest.fixture
+def many(store: VersionStore) -> list[bytes]:
+    """Hashes of many chunks in one pack."""
+    with store.modify("images", "master") as writer:
+        for number in range(40):
+            writer.put(f"/{number:02}", str(number).encode() * 5000)
+    return [bytes.fromhex(file.hash) for file in store.read("images", "master").list()]
+
+
+def contents(source: ChunkSource, hashes: list[bytes]) -> list[bytes]:
+    return [source.data(hash_) for hash_ in hashes]
+
+
+def test_chunks_that_lie_together_are_prepared_by_one_read(store, many, blobs, monkeypatch):
+    right = contents(ChunkSource(store._catalog, blobs), many)
+    source, reads, read = ChunkSource(store._catalog, blobs), [], blobs.read
+    monkeypatch.setattr(blobs, "read", lambda *where: reads.append(where) or read(*where))
+    source.prepare(many)
+    assert len(reads) == 1
+    assert contents(source, many) == right
+    source.prepare(many)
+    assert len(reads) == 1
+
+
+def test_preparing_leaves_out_what_is_lost_or_damaged_and_the_reader_is_told(store, many, blobs, tmp_path):
+    place = store._catalog.find_chunk(many[3])
+    with (tmp_path / "store/packs" / place.pack).open("r+b") as pack:
+        pack.seek(place.offset)
+        pack.write(b"damaged!")
+    source = ChunkSource(store._catalog, blobs)
+    source.prepare([*many, bytes(32)])
+    assert contents(source, many[:3] + many[4:])
+    with pytest.raises(Corrupt, match="is damaged"):
+        source.data(many[3])
+
+
+def test_chunks_far_apart_are_not_read_with_all_that_lies_between(store, many, blobs, monkeypatch):
+    with store.modify("images", "master") as writer:
+        writer.put("/large", random.Random(1).randbytes(3 << 20))
+        writer.put("/z", b"behind it" * 1000)
+    last = bytes.fromhex(store.read("images", "master").lookup("/z").hash)
+    source, lengths, read = ChunkSource(store._catalog, blobs), [], blobs.read
+    monkeypatch.setattr(blobs, "read", lambda *where: lengths.append(where[2]) or read(*where))
+    source.prepare([*many, last])
+    assert sum(lengths) < 1 << 20

@@ -69,3 +69,22 @@ def test_a_leaf_too_large_to_be_numbered_is_said_and_not_confused_with_the_next(
     monkeypatch.setattr(module, "_INDEX_BITS", 2)
     with pytest.raises(Unavailable, match="too large"):
         reader.number("/small")
+
+
+def test_preparing_takes_the_next_small_files_that_fit(reader, monkeypatch):
+    asked = []
+    monkeypatch.setattr(reader._chunks, "prepare", asked.extend)
+    first = reader.number("/many/0100")
+    reader.prepare(first, 20, 12)
+    sizes = [(number % 5) for number in range(100, 120)]
+    assert 0 < len(asked) < len([size for size in sizes if size])
+    asked.clear()
+    reader.prepare(reader.number("/d/e/large"), 1, 1 << 30)
+    reader.prepare(reader.number("/empty"), 1, 1 << 30)
+    assert asked == []
+
+
+def test_preparing_ends_where_the_numbers_end(reader):
+    last = max(reader.number(info.path) for info in reader.walk())
+    reader.prepare(last, 1000, 1 << 20)
+    reader.prepare(last + 1000, 1000, 1 << 20)

@@ -30,6 +30,10 @@ _FIND = (
     "SELECT packs.name, chunks.offset, chunks.stored, chunks.raw, chunks.codec FROM chunks"
     " JOIN packs ON packs.num = chunks.pack WHERE chunks.hash = ?"
 )
+_FIND_MANY = (
+    "SELECT chunks.hash, packs.name, chunks.offset, chunks.stored, chunks.raw, chunks.codec FROM chunks"
+    " JOIN packs ON packs.num = chunks.pack WHERE chunks.hash IN ({})"
+)
 _KNOWN = "SELECT hash FROM chunks WHERE NOT lost AND condemned IS NULL AND hash IN ({})"
 _INSERT_PACK = "INSERT INTO packs (name, kind, size, writer) VALUES (?, ?, ?, ?)"
 _INSERT_CHUNK = (
@@ -141,6 +145,18 @@ class SqliteCatalog(Catalog):
         with self._translated("cannot look a chunk up"):
             row = self._reader.execute(_FIND, (hash_,)).fetchone()
         return None if row is None else ChunkPlace(*row)
+
+    def find_chunks(self, hashes: Iterable[bytes]) -> dict[bytes, ChunkPlace]:
+        """Where many chunks are."""
+        wanted = list(hashes)
+        found: dict[bytes, ChunkPlace] = {}
+        with self._translated("cannot look chunks up"):
+            reader = self._reader
+            for start in range(0, len(wanted), _QUESTION_SIZE):
+                part = wanted[start : start + _QUESTION_SIZE]
+                query = _FIND_MANY.format(",".join("?" * len(part)))
+                found.update((row[0], ChunkPlace(*row[1:])) for row in reader.execute(query, part))
+        return found
 
     def known(self, hashes: Iterable[bytes]) -> set[bytes]:
         """Those of the chunks that are in the store for good."""

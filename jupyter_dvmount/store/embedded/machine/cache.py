@@ -42,6 +42,16 @@ class Cache(Generic[V]):
                 self._keep(key, value)
         return value
 
+    def holds(self, key: bytes) -> bool:
+        """Whether a value is held; does not count as use."""
+        return key in self._values
+
+    def add(self, key: bytes, value: V) -> None:
+        """Hold a value that has been made without being asked for."""
+        with self._stripes[key[0] % _STRIPES]:
+            if not self.holds(key):
+                self._keep(key, value)
+
     def _find(self, key: bytes) -> V | None:
         with self._lock:
             value = self._values.get(key)

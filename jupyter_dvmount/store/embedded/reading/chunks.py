@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -17,6 +17,8 @@ CHUNK_CACHE = 48 << 20
 """Default bytes of verified chunks that are kept in memory."""
 MAPS = 256
 """Chunk lists of large files that are kept in memory."""
+
+_GAP = 64 << 10  # bytes between two chunks that are rather read than skipped
 
 _list_decoder = msgspec.msgpack.Decoder(ChunkList)
 
@@ -41,6 +43,23 @@ class ChunkSource:
     def data(self, hash_: bytes) -> bytes:
         """A data chunk, verified; cached."""
         return self._data.get(hash_, lambda key: self.load(Kind.DATA, key))
+
+    def prepare(self, hashes: Iterable[bytes]) -> None:
+        """Put data chunks into the cache; those that lie next to each other are read together.
+
+        What is lost or damaged is left out. Memory is that of the chunks beside the cache's own.
+        """
+        places = self._catalog.find_chunks([hash_ for hash_ in hashes if not self._data.holds(hash_)])
+        for run in _runs(sorted(places.items(), key=lambda located: located[1])):
+            pack, begin, *_ = run[0][1]
+            end = run[-1][1].offset + run[-1][1].stored
+            stored = memoryview(self._blobs.read(PACKS + pack, begin, end - begin))
+            for hash_, place in run:
+                if not self._data.holds(hash_):  # nobody was in a greater hurry
+                    part = stored[place.offset - begin :][: place.stored]
+                    data = decode(Kind.DATA, hash_, part, place.raw, place.codec)
+                    if data is not None:
+                        self._data.add(hash_, data)
 
     def chunk_map(self, hash_: bytes) -> ChunkMap:
         """The chunk list of a large file; cached."""
@@ -101,6 +120,20 @@ class ChunkSource:
 
     def _load_map(self, hash_: bytes) -> ChunkMap:
         return ChunkMap(_list_decoder.decode(self.load(Kind.META, hash_)))
+
+
+def _runs(located: list[tuple[bytes, ChunkPlace]]) -> Iterator[list[tuple[bytes, ChunkPlace]]]:
+    """Chunks in the order of the packs, in groups that are worth one read."""
+    run: list[tuple[bytes, ChunkPlace]] = []
+    end = 0
+    for hash_, place in located:
+        if run and (place.pack != run[0][1].pack or place.offset - end > _GAP):
+            yield run
+            run = []
+        run.append((hash_, place))
+        end = place.offset + place.stored
+    if run:
+        yield run
 
 
 _FIX = "run 'dvmount fsck --full', then put the files that it names again from their source"

@@ -194,6 +194,20 @@ class Reader:
         item = Item(leaf.sizes[index], leaf.hash(index))
         return file_info(path_of(leaf.keys[index]), item, self.commit.id)
 
+    def prepare(self, number: int, count: int, room: int) -> None:
+        """Have the contents of small files at hand for a while."""
+        key, index = self._numbers.find(number)
+        leaf = self._leaf(key)
+        if leaf is None:
+            return
+        hashes = []
+        for place in range(index, min(index + count, len(leaf.keys))):
+            size = leaf.sizes[place]
+            if 0 < size <= min(SMALL, room):
+                room -= size
+                hashes.append(leaf.hash(place))
+        self._chunks.prepare(hashes)
+
     def blocks(self, path: str = "/") -> Iterator[Block]:
         """What `list` gives, in columns."""
         prefix = children_prefix(self._directory(path))
