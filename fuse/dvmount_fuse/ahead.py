@@ -13,8 +13,6 @@ READERS = 16
 """Readers that are followed at a time. With `ROOM` for each they take two thirds of the store's cache."""
 ROOM = 2 << 20
 """Most bytes that are at hand for one reader."""
-SMALL = 256 << 10
-"""Size up to which files are read ahead, in bytes; in larger ones the kernel reads ahead."""
 _FIRST, _MOST = 8, 64  # files for one who has just begun, and at most; it doubles in between
 _NEAR = 8  # how far from its turn a file may come: threads that share a directory do not come in order
 

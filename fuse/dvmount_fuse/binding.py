@@ -228,8 +228,18 @@ class Session:
         self._lanes.run(self._fs.store_of(node), partial(self._read, unique, node, offset, size))
 
     def _read(self, unique: int, node: int, offset: int, size: int) -> None:
-        if self._in_hand.waits(unique):
-            self._answer(unique, partial(self._fs.read, node, offset, size))
+        if not self._in_hand.waits(unique):
+            return
+        self._answer(unique, partial(self._fs.read, node, offset, size))
+        if not offset:
+            self._read_on(node)
+
+    def _read_on(self, node: int) -> None:
+        """What is behind the answer: nobody waits for it, and nothing that goes wrong is told anybody."""
+        try:
+            self._fs.read_on(node)
+        except Exception:
+            log.debug("reading ahead failed", exc_info=True)
 
     # the rest
 

@@ -23,7 +23,7 @@ import msgspec
 from jupyter_dvmount.store import CommitReader, FileInfo, StoreError
 from jupyter_dvmount.store.uri import is_commit_id
 
-from .ahead import ROOM, SMALL, Readers
+from .ahead import ROOM, Readers
 from .layout import commit_directory, parse_commit_directory
 from .stores import Stores
 
@@ -280,8 +280,6 @@ class FileSystem:
             path += file.path
             if file.type != "file":
                 raise OSError(errno.EISDIR, "is a directory", path)
-            if not offset and file.size <= SMALL:
-                self._prepare_next(tree, id_)
             parts = list(tree.reader.parts(file, offset, length))
         except StoreError as error:
             raise _os_error(error, path) from error
@@ -291,14 +289,16 @@ class FileSystem:
             raise OSError(errno.EIO, "short read", path)
         return parts
 
-    def _prepare_next(self, tree: Tree, id_: int) -> None:
-        """Have the store make ready what comes next, if somebody reads on from file to file."""
+    def read_on(self, id_: int) -> None:
+        """Make ready what is likely to be read next, now that a file has been read from its beginning."""
         following = self._readers.next_of(id_)
-        if following:
-            try:
-                tree.reader.prepare(following.start & _NUMBERS, len(following), ROOM)
-            except StoreError as error:  # whoever reads one of them is going to meet it
-                log.debug("%s: reading ahead: %s", tree.prefix, error.message)
+        if not following:
+            return
+        tree = self._tree_of(id_)
+        try:
+            tree.reader.prepare(following.start & _NUMBERS, len(following), ROOM)
+        except StoreError as error:  # whoever reads one of them is going to meet it
+            log.debug("%s: reading ahead: %s", tree.prefix, error.message)
 
     def attributes(self, id_: int) -> dict[str, bytes]:
         """Extended attributes: which commit, repository and path a file belongs to, and its hash."""
