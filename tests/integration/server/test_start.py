@@ -19,7 +19,7 @@ import pytest
 from jupyter_dvmount.config import config_file
 from jupyter_dvmount.mounting.manager import MountManager
 from jupyter_dvmount.mounting.support import MODE_VARIABLE
-from jupyter_dvmount.server import watcher
+from jupyter_dvmount.server import lookouts
 from jupyter_dvmount.store import VersionStore, open_store
 from tests.fuse import need_fuse
 from tests.integration.mounts.processes import kill, pid_of
@@ -141,7 +141,7 @@ async def test_the_server_brings_back_daemon_and_supervisor_that_were_killed_at_
 ) -> None:
     need_fuse()
     monkeypatch.setenv(MODE_VARIABLE, "fuse")
-    monkeypatch.setattr(watcher, "MOUNTS_AGE", 1000.0)  # it must not need to list them
+    monkeypatch.setattr(lookouts, "MOUNTS_AGE", 1000.0)  # it must not need to list them
     put({"/a": b"1"})
     path = Path((await rest("POST", "/mounts", {"repo": "images", "ref": "master"}))[1]["path"])
     for which in ("supervisor", "daemon"):
