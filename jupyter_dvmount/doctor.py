@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,6 +35,7 @@ _NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs"}
 )
 _DF_PATIENCE = 5.0  # seconds; a network file system whose server is gone answers never
+_NO_PIPELINES = "there are no pipelines"
 _PACKAGES = ("jupyter-dvmount", "jupyterlab", "jupyter-server")
 
 
@@ -56,12 +58,14 @@ def diagnose(config: Config, store: VersionStore | None = None) -> list[Check]:
     Returns
     -------
     list of Check
-        ``store``, ``mount``, ``sandbox``, ``disk``, ``server``, ``labextension``, ``versions``, so ordered.
+        ``store``, ``mount``, ``sandbox``, ``controller``, ``disk``, ``server``, ``labextension``,
+        ``versions``, so ordered.
     """
     checks: list[tuple[str, str, Callable[[], _Finding]]] = [
         ("store", "Store", lambda: _check_store(config, store)),
         ("mount", "Mounting", _check_mount),
         ("sandbox", "Sandbox", _check_sandbox),
+        ("controller", "Pipelines", lambda: _check_controller(config, store)),
         ("disk", "Disk", lambda: _check_disk(config)),
         ("server", "Jupyter server", _check_server),
         ("labextension", "JupyterLab panel", _check_labextension),
@@ -211,6 +215,42 @@ def _check_sandbox() -> _Finding:
     if found["bubblewrap"].usable or found["image"].usable:
         return _Finding("ok", detail)
     return _Finding("limited", detail, found["bubblewrap"].fix)
+
+
+def _check_controller(config: Config, store: VersionStore | None) -> _Finding:
+    try:
+        with nullcontext(store) if store is not None else open_store(config.store, create=False) as opened:
+            return _look_for_controller(config, opened)
+    except NoStore:
+        return _Finding("ok", _NO_PIPELINES)
+    except StoreError as error:
+        public = without_secrets(config.store)
+        return _Finding("missing", error.message.replace(config.store, public), error.fix)
+
+
+def _look_for_controller(config: Config, store: VersionStore) -> _Finding:
+    """Whether somebody runs the pipelines, if there are any."""
+    from .pipelines.controller.lease import holder, is_held
+    from .pipelines.controller.process import LOG
+    from .pipelines.jobs import database as jobs
+    from .pipelines.service import Pipelines
+
+    if not jobs.has_database(config, store):
+        return _Finding("ok", _NO_PIPELINES)
+    log_file = config.state / LOG
+    with jobs.open_database(config, store) as database:
+        number = sum(1 for _ in Pipelines(config, store, database).all())
+        if not number:
+            return _Finding("ok", _NO_PIPELINES)
+        if is_held(database):
+            pid = holder(database, patience=0.0)
+            who = f"process {pid}" if pid is not None else "a controller"
+            return _Finding("ok", f"{who} runs {number} of them ({config.executor}); log: {log_file}")
+        return _Finding(
+            "limited",
+            f"no controller runs: the jobs of {number} pipelines wait",
+            f"dvmount start pipeline NAME, or restart Jupyter; if it ends again, {log_file} says why",
+        )
 
 
 def _check_server() -> _Finding:

@@ -16,6 +16,8 @@ MAX_BODY = 1 << 20
 """Bytes of a body that can be meant seriously."""
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)]
+Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 62))]
+"""Of a record in a long list; databases hold no larger ones."""
 T = TypeVar("T")
 
 _OF_THE_SERVER = frozenset({"token", "_xsrf", "no_track_activity"})

@@ -205,6 +205,23 @@ export type paths = {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/pipelines/explain": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** @description What the pipelines of a text would do with each datum and why, before anything runs; changes nothing. `after` and `limit` page the datums, the sums are those of all. */
+        readonly post: operations["explainPipelines"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/pipeline": {
         readonly parameters: {
             readonly query?: never;
@@ -351,6 +368,40 @@ export type paths = {
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/secrets": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get: operations["listSecrets"];
+        readonly put?: never;
+        /** @description Its values are never told again. */
+        readonly post: operations["createSecret"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/secret": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get: operations["inspectSecret"];
+        readonly put?: never;
+        readonly post?: never;
+        /** @description Jobs that need it cannot run any more. */
+        readonly delete: operations["deleteSecret"];
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -599,6 +650,36 @@ export type components = {
             /** @description Whether the engine says it, not the code. */
             readonly engine: boolean;
         };
+        readonly Explanation: {
+            readonly items: readonly components["schemas"]["Explained"][];
+            readonly sums: readonly components["schemas"]["Sums"][];
+            readonly next: number | null;
+        };
+        readonly Explained: {
+            readonly pipeline: string;
+            /** @enum {unknown} */
+            readonly action: "run" | "skip" | "gone";
+            readonly datum: string;
+            readonly reason: string;
+            /** @description `name:/path` of each. */
+            readonly inputs: readonly string[];
+        };
+        readonly Sums: {
+            readonly pipeline: string;
+            readonly run: number;
+            readonly skip: number;
+            readonly gone: number;
+            /** @description Why there are no datums. */
+            readonly reason: string;
+        };
+        readonly Secret: {
+            readonly name: string;
+            readonly keys: readonly string[];
+            /** Format: date-time */
+            readonly created: string;
+            /** @description Changes with the values and gives nothing away. */
+            readonly version: string;
+        };
     };
     responses: {
         /** @description What works here */
@@ -651,6 +732,15 @@ export type components = {
                 readonly "application/json": components["schemas"]["Job"];
             };
         };
+        /** @description One secret, without its values */
+        readonly Secret: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Secret"];
+            };
+        };
         /** @description What failed, why, and what to do */
         readonly Error: {
             headers: {
@@ -662,6 +752,7 @@ export type components = {
         };
     };
     parameters: {
+        readonly secretName: string;
         readonly pipeline: string;
         readonly pipelineName: string;
         /** @description The global id or the beginning of it. */
@@ -700,12 +791,18 @@ export type Datum = components['schemas']['Datum'];
 export type DatumOutput = components['schemas']['DatumOutput'];
 export type LogPart = components['schemas']['LogPart'];
 export type LogLine = components['schemas']['LogLine'];
+export type Explanation = components['schemas']['Explanation'];
+export type Explained = components['schemas']['Explained'];
+export type Sums = components['schemas']['Sums'];
+export type Secret = components['schemas']['Secret'];
 export type ResponseHealth = components['responses']['Health'];
 export type ResponseRepoPage = components['responses']['RepoPage'];
 export type ResponsePipelines = components['responses']['Pipelines'];
 export type ResponsePipeline = components['responses']['Pipeline'];
 export type ResponseJob = components['responses']['Job'];
+export type ResponseSecret = components['responses']['Secret'];
 export type ResponseError = components['responses']['Error'];
+export type ParameterSecretName = components['parameters']['secretName'];
 export type ParameterPipeline = components['parameters']['pipeline'];
 export type ParameterPipelineName = components['parameters']['pipelineName'];
 export type ParameterJobId = components['parameters']['jobId'];
@@ -1167,6 +1264,37 @@ export interface operations {
             readonly default: components["responses"]["Error"];
         };
     };
+    readonly explainPipelines: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    readonly spec: string;
+                    /** @default 0 */
+                    readonly after?: number;
+                    /** @default 500 */
+                    readonly limit?: number;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description A page of datums, and the sums of each pipeline */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            readonly default: components["responses"]["Error"];
+        };
+    };
     readonly inspectPipeline: {
         readonly parameters: {
             readonly query: {
@@ -1412,6 +1540,87 @@ export interface operations {
                 content: {
                     readonly "application/json": components["schemas"]["LogPart"];
                 };
+            };
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly listSecrets: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Secrets, without their values */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly items: readonly components["schemas"]["Secret"][];
+                    };
+                };
+            };
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly createSecret: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    readonly name: string;
+                    readonly values: {
+                        readonly [key: string]: string;
+                    };
+                };
+            };
+        };
+        readonly responses: {
+            readonly 201: components["responses"]["Secret"];
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly inspectSecret: {
+        readonly parameters: {
+            readonly query: {
+                readonly name: components["parameters"]["secretName"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: components["responses"]["Secret"];
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly deleteSecret: {
+        readonly parameters: {
+            readonly query: {
+                readonly name: components["parameters"]["secretName"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Deleted */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
             };
             readonly default: components["responses"]["Error"];
         };

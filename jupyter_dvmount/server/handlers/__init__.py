@@ -10,8 +10,15 @@ from .health import HealthHandler
 from .jobs import DatumHandler, DatumsHandler, JobHandler, JobRerunHandler, JobsHandler, JobStopHandler
 from .logs import LogHandler
 from .mounts import MountHandler, MountsHandler
-from .pipelines import PipelineHandler, PipelineRunHandler, PipelinesCheckHandler, PipelinesHandler
+from .pipelines import (
+    PipelineHandler,
+    PipelineRunHandler,
+    PipelinesCheckHandler,
+    PipelinesExplainHandler,
+    PipelinesHandler,
+)
 from .repos import BranchesHandler, BranchHandler, RepoHandler, ReposHandler
+from .secrets import SecretHandler, SecretsHandler
 
 PREFIX = "/dvmount/api"
 
@@ -28,6 +35,7 @@ ROUTES: list[tuple[str, type[RequestHandler]]] = [
     (f"{PREFIX}/mount", MountHandler),
     (f"{PREFIX}/pipelines", PipelinesHandler),
     (f"{PREFIX}/pipelines/check", PipelinesCheckHandler),
+    (f"{PREFIX}/pipelines/explain", PipelinesExplainHandler),
     (f"{PREFIX}/pipeline", PipelineHandler),
     (f"{PREFIX}/pipeline/run", PipelineRunHandler),
     (f"{PREFIX}/jobs", JobsHandler),
@@ -37,6 +45,8 @@ ROUTES: list[tuple[str, type[RequestHandler]]] = [
     (f"{PREFIX}/datums", DatumsHandler),
     (f"{PREFIX}/datum", DatumHandler),
     (f"{PREFIX}/log", LogHandler),
+    (f"{PREFIX}/secrets", SecretsHandler),
+    (f"{PREFIX}/secret", SecretHandler),
 ]
 
 FALLBACK: tuple[str, type[RequestHandler]] = (rf"{PREFIX}(?:/.*)?", UnknownRoute)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import msgspec
 from jupyter_server.auth.decorator import authorized
@@ -10,14 +10,12 @@ from tornado import web
 
 from jupyter_dvmount.pipelines.jobs import DatumState, Job
 from jupyter_dvmount.server.paging import numbered
-from jupyter_dvmount.server.parsing import DEFAULT_LIMIT, Limit
+from jupyter_dvmount.server.parsing import DEFAULT_LIMIT, Limit, Number
 
 from .base import Handler
 
 if TYPE_CHECKING:
     from jupyter_dvmount.pipelines.service import Pipelines
-
-_Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class JobQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,13 +28,13 @@ class JobQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _JobsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pipeline: str = ""
     id: str = ""
-    after: _Number | None = None
+    after: Number | None = None
     limit: Limit = DEFAULT_LIMIT
 
 
 class _DatumsQuery(JobQuery, frozen=True, forbid_unknown_fields=True):
     state: DatumState | None = None
-    after: _Number | None = None
+    after: Number | None = None
     limit: Limit = DEFAULT_LIMIT
 
 

@@ -11,7 +11,9 @@ from tornado import web
 
 from jupyter_dvmount.pipelines.jobs import Job, PipelineInfo
 from jupyter_dvmount.pipelines.spec import PipelineSpec, parse
+from jupyter_dvmount.server.explaining import explain_page
 from jupyter_dvmount.server.paging import Items
+from jupyter_dvmount.server.parsing import DEFAULT_LIMIT, Limit, Number
 
 from .base import Handler
 
@@ -27,6 +29,11 @@ class SpecBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Update(SpecBody, frozen=True, forbid_unknown_fields=True):
     reprocess: bool = False
+
+
+class _Explain(SpecBody, frozen=True, forbid_unknown_fields=True):
+    after: Number = 0
+    limit: Limit = DEFAULT_LIMIT
 
 
 class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +95,28 @@ class PipelinesCheckHandler(Handler):
         """Say whether a text could become pipelines, and what of it has no effect."""
         text = self.body(SpecBody).spec
         self.reply(Items(await self.with_pipelines(lambda pipelines: _check(pipelines, text))))
+
+
+class PipelinesExplainHandler(Handler):
+    """``/pipelines/explain``."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Say of each datum of a text's pipelines whether it would run, and why."""
+        body = self.body(_Explain)
+        services = self.backend.services
+        self.reply(
+            await self.with_pipelines(
+                lambda pipelines: explain_page(
+                    pipelines,
+                    services.open().store,
+                    [each.spec for each in parse(body.spec)],
+                    body.after,
+                    body.limit,
+                )
+            )
+        )
 
 
 class PipelineHandler(Handler):

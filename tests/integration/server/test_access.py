@@ -164,6 +164,8 @@ def _example(schema: dict[str, Any]) -> Any:
     kind = schema["type"]
     if isinstance(kind, list):
         kind = next(one for one in kind if one != "null")
+    if kind == "object":
+        return {"key": _example(schema["additionalProperties"])}
     return {"string": "abc", "integer": 7, "number": 0.5, "boolean": False}[kind]
 
 

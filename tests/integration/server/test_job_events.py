@@ -120,6 +120,31 @@ async def test_the_start_of_the_server_has_pipelines_run(
     assert (await job_when(rest, "copy", FINAL, commit))["state"] == "success"
 
 
+async def test_health_tells_whether_pipelines_run(rest: Rest, put: Put, store: VersionStore) -> None:
+    async def check() -> dict[str, Any]:
+        _, health = await rest("GET", "/health")
+        return next(each for each in health["checks"] if each["id"] == "controller")
+
+    assert await check() == {
+        "id": "controller",
+        "label": "Pipelines",
+        "status": "ok",
+        "detail": "there are no pipelines",
+        "fix": "",
+    }
+    put({"/a": b"1"})
+    await create(rest, "copy", "true")
+    await job_when(rest, "copy", FINAL)
+    found = await check()
+    assert (found["status"], "runs 1 of them (local)" in found["detail"]) == ("ok", True), found
+    with open_database(load_config(), store) as database:
+        stop_controller(database)
+    found = await check()
+    assert (found["status"], "dvmount start pipeline" in found["fix"]) == ("limited", True)
+    await rest("PATCH", "/pipeline", {"paused": False}, name="copy")
+    assert (await check())["status"] == "ok"
+
+
 async def test_the_start_of_the_server_makes_no_database_of_jobs(rest: Rest, put: Put, feed: Any) -> None:
     put({"/a": b"1"})
     events = await feed()

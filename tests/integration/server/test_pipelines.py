@@ -214,3 +214,24 @@ async def test_what_is_not_there_is_not_found(rest: Rest) -> None:
         status, error = await rest(method, route, body, **params)
         assert (status, error["code"]) == (404, "not_found"), (method, route, error)
         assert error["fix"]
+
+
+async def test_each_datum_is_explained_before_it_runs(rest: Rest, put: Put) -> None:
+    put({f"/{number}": b"x" for number in range(5)})
+    text = spec_of("copy", "true")
+    status, found = await rest("POST", "/pipelines/explain", {"spec": text, "limit": 3})
+    assert status == 200
+    assert found["sums"] == [{"pipeline": "copy", "run": 5, "skip": 0, "gone": 0, "reason": ""}]
+    assert {each["action"] for each in found["items"]} == {"run"}
+    _, others = await rest("POST", "/pipelines/explain", {"spec": text, "after": found["next"]})
+    assert others["next"] is None
+    inputs = [each["inputs"] for each in found["items"] + others["items"]]
+    assert inputs == [[f"images:/{number}"] for number in range(5)]
+    await create(rest, "copy", "true")
+    await job_when(rest, "copy", FINAL)
+    put({"/1": b"other"})
+    _, found = await rest("POST", "/pipelines/explain", {"spec": text})
+    assert [each["inputs"] for each in found["items"] if each["action"] == "run"] == [["images:/1"]]
+    assert (found["sums"][0]["run"], found["sums"][0]["skip"]) == (1, 4)
+    _, found = await rest("POST", "/pipelines/explain", {"spec": spec_of("none", "true", glob="/x*")})
+    assert "no file" in found["sums"][0]["reason"]

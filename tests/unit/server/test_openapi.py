@@ -20,9 +20,11 @@ from jupyter_dvmount.pipelines.jobs import (
     Tracked,
 )
 from jupyter_dvmount.pipelines.messages import Output
-from jupyter_dvmount.pipelines.model import DatumInput
+from jupyter_dvmount.pipelines.model import DatumInput, Explained
+from jupyter_dvmount.pipelines.secrets import Secret
 from jupyter_dvmount.pipelines.tail import Line, LogPart
 from jupyter_dvmount.server.errors import STATUS, ErrorBody
+from jupyter_dvmount.server.explaining import Explanation, Sums
 from jupyter_dvmount.server.handlers import PREFIX, ROUTES
 from jupyter_dvmount.server.handlers.pipelines import Checked
 from jupyter_dvmount.server.health import Health
@@ -38,10 +40,14 @@ RECORDS = {
     **{record.__name__: record for record in (Tracked, Trigger, Unmounted)},
     "Datum": DatumInfo,
     "DatumOutput": Output,
+    "Explained": Explained,
+    "Explanation": Explanation,
     "LogLine": Line,
     "LogPart": LogPart,
     "Pipeline": PipelineInfo,
+    "Secret": Secret,
     "SpecCheck": Checked,
+    "Sums": Sums,
 }
 
 
