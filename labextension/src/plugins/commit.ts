@@ -4,7 +4,6 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { folderIcon } from '@jupyterlab/ui-components';
 
@@ -14,6 +13,7 @@ import { isCommitId } from '../naming';
 import { reporting } from '../report';
 import { IDataVersions } from '../tokens';
 import { CommitView } from '../widgets/commit';
+import { Documents } from './documents';
 import { servicesFor } from './services';
 import { selectedRef } from './targets';
 
@@ -34,25 +34,13 @@ export const commit: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null
   ) => {
     const services = servicesFor(app, versions, translator ?? nullTranslator);
-    const tracker = new WidgetTracker<MainAreaWidget<CommitView>>({ namespace: NAMESPACE });
-    // Notebook 7 has one document in its main area, and that is the notebook.
-    const area = labShell ? 'main' : 'right';
-
-    const show = (repo: string, id: string): void => {
-      const widgetId = `dvmount-commit-${repo.replace('/', '-')}-${id}`;
-      let widget = tracker.find(open => open.id === widgetId);
-      if (!widget) {
+    const documents = new Documents<CommitView>(app, NAMESPACE, labShell);
+    const show = (repo: string, id: string) =>
+      documents.show(`dvmount-commit-${repo.replace('/', '-')}-${id}`, () => {
         const model = new CommitModel(versions.api, repo, id);
-        const content = new CommitView(model, services);
-        widget = new MainAreaWidget({ content });
-        widget.id = widgetId;
-        widget.title.closable = true;
         void model.refresh();
-        void tracker.add(widget);
-        app.shell.add(widget, area);
-      }
-      app.shell.activateById(widget.id);
-    };
+        return new CommitView(model, services);
+      });
 
     app.commands.addCommand(CommandIDs.openCommit, {
       label: services.trans.__('Show Files'),
@@ -67,10 +55,9 @@ export const commit: JupyterFrontEndPlugin<void> = {
       })
     });
 
-    void restorer?.restore(tracker, {
-      command: CommandIDs.openCommit,
-      args: widget => ({ repo: widget.content.model.repo, ref: widget.content.model.ref }),
-      name: widget => widget.id
-    });
+    documents.restoreWith(restorer, CommandIDs.openCommit, ({ model }) => ({
+      repo: model.repo,
+      ref: model.ref
+    }));
   }
 };

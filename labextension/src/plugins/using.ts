@@ -1,25 +1,22 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Clipboard } from '@jupyterlab/apputils';
-import { PageConfig } from '@jupyterlab/coreutils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 import { codeIcon, copyIcon, folderIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
-import type { Mount } from '../api';
 import { CommandIDs } from '../commands';
+import { browserPath, openInFileBrowser } from '../filebrowser';
+import { abridged } from '../format';
 import { insertCode, notebookLanguage } from '../insert';
 import type { DataVersions } from '../models/versions';
 import { reporting, tell } from '../report';
 import { findSample } from '../samples';
-import { relativeToServer } from '../serverpath';
 import { literal, snippet, type Variant } from '../snippets';
 import { IDataVersions } from '../tokens';
 import type { Services } from '../widgets/context';
 import { servicesFor } from './services';
 import { selectedMount, selectedRef } from './targets';
-
-const OPEN_PATH = 'filebrowser:open-path';
 
 /** Commands that bring mounted files to where they are used. */
 export const using: JupyterFrontEndPlugin<void> = {
@@ -101,7 +98,7 @@ async function codeFor(
 function addCopying(app: JupyterFrontEnd, { versions, trans }: Services): void {
   const copy = (text: string) => {
     Clipboard.copyToSystem(text);
-    tell(trans.__('Copied: %1', text));
+    tell(trans.__('Copied: %1', abridged(text)));
   };
   app.commands.addCommand(CommandIDs.copyText, {
     label: trans.__('Copy'),
@@ -132,17 +129,17 @@ function addCopying(app: JupyterFrontEnd, { versions, trans }: Services): void {
 }
 
 function addOpenInFileBrowser(app: JupyterFrontEnd, { versions, trans }: Services): void {
-  const pathOf = (mount: Mount | null) =>
-    mount && relativeToServer(mount.path, PageConfig.getOption('serverRoot'));
   app.commands.addCommand(CommandIDs.openInFileBrowser, {
     label: trans.__('Open in File Browser'),
     icon: folderIcon,
-    isVisible: args =>
-      app.commands.hasCommand(OPEN_PATH) && pathOf(selectedMount(versions, args)) !== null,
+    isVisible: args => {
+      const mount = selectedMount(versions, args);
+      return mount !== null && browserPath(app.commands, mount) !== null;
+    },
     execute: reporting(async args => {
-      const path = pathOf(selectedMount(versions, args));
-      if (path !== null) {
-        await app.commands.execute(OPEN_PATH, { path: `/${path}` });
+      const mount = selectedMount(versions, args);
+      if (mount) {
+        await openInFileBrowser(app.commands, mount);
       }
     })
   });

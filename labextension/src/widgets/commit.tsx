@@ -18,6 +18,7 @@ export class CommitView extends ReactWidget {
     private readonly _services: Services
   ) {
     super();
+    this.addClass('dvm-Document');
     this.addClass('dvm-Commit');
     this.title.icon = commitIcon;
     this.title.label = `${model.repo}@${shortId(model.ref)}`;
@@ -63,15 +64,15 @@ function Header(props: { commit: Commit }): JSX.Element {
   const { repo, id, parent } = commit;
   const time = commit.finished ?? commit.started;
   return (
-    <header className="dvm-Commit-header">
-      <div className="dvm-Commit-title">
+    <header className="dvm-Document-header">
+      <div className="dvm-Document-title">
         <h1 className="dvm-Ellipsis" title={`${repo}@${id}`}>
           {repo}@<code>{shortId(id)}</code>
         </h1>
         <MountState commit={commit} />
       </div>
       {commit.message && <p className="dvm-Commit-message">{commit.message}</p>}
-      <p className="dvm-Commit-facts dvm-Dim">
+      <p className="dvm-Document-facts dvm-Dim">
         {commit.author && <span>{commit.author}</span>}
         <time dateTime={time} title={new Date(time).toLocaleString()}>
           {Time.formatHuman(time)}
@@ -107,7 +108,7 @@ function MountState(props: { commit: Commit }): JSX.Element {
   const { repo, id } = props.commit;
   const mounts = useModel(versions.mounts).of(repo, id);
   return (
-    <span className="dvm-Commit-buttons">
+    <span className="dvm-Document-buttons">
       {mounts.length ? (
         <>
           <span className="dvm-Ellipsis dvm-Dim" title={mounts[0].path}>

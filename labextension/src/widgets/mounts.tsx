@@ -8,7 +8,7 @@ import { unmountIcon } from '../icons';
 import type { MountsModel, Pending } from '../models/mounts';
 import { useModel, useServices } from './context';
 import { IconButton, openRowMenu } from './controls';
-import { Rows } from './rows';
+import { ITEM_ERROR_PX, ITEM_PX, Rows } from './rows';
 import { Failure, Loading, Nothing } from './states';
 
 /** A name with what is mounted there, or what is being mounted there, or, in an update, both. */
@@ -18,11 +18,8 @@ type MountRow = {
   readonly pending?: Pending;
 };
 
-const PLAIN_PX = 48;
-const WITH_ERROR_PX = 82;
-
 const keyOf = (row: MountRow) => row.name;
-const height = (row: MountRow) => (row.mount?.error ? WITH_ERROR_PX : PLAIN_PX);
+const height = (row: MountRow) => ITEM_PX + (row.mount?.error ? ITEM_ERROR_PX : 0);
 
 function rowsOf(model: MountsModel): MountRow[] {
   const rows = new Map<string, MountRow>(
@@ -86,13 +83,13 @@ function MountItem(props: { mount: Mount; active: boolean }): JSX.Element {
   const { mount, active } = props;
   const { name } = mount;
   return (
-    <div className="dvm-Mount">
-      <div className="dvm-Mount-line">
+    <div className="dvm-Item">
+      <div className="dvm-Item-line">
         <linkIcon.react tag="span" className="dvm-Row-icon" />
         <strong className="dvm-Ellipsis" title={mount.path}>
           {name}
         </strong>
-        <span className="dvm-Mount-actions">
+        <span className="dvm-Item-actions">
           <IconButton
             icon={codeIcon}
             label={trans.__('Insert code that reads %1', name)}
@@ -114,7 +111,7 @@ function MountItem(props: { mount: Mount; active: boolean }): JSX.Element {
           />
         </span>
       </div>
-      <div className="dvm-Mount-line dvm-Dim">
+      <div className="dvm-Item-line dvm-Dim">
         <span className="dvm-Ellipsis" title={`${mount.repo}@${mount.commit}`}>
           {mount.branch ? `${mount.repo}@${mount.branch}` : mount.repo}
           {' · '}
@@ -134,7 +131,7 @@ function MountItem(props: { mount: Mount; active: boolean }): JSX.Element {
         )}
       </div>
       {mount.error && (
-        <div className="dvm-Mount-error" role="alert" title={mount.error}>
+        <div className="dvm-Item-error" role="alert" title={mount.error}>
           {mount.error}
         </div>
       )}
@@ -176,8 +173,8 @@ function PendingItem(props: {
   const { bytesDone, bytesTotal, filesDone } = pending;
   const known = bytesTotal > 0;
   return (
-    <div className="dvm-Mount">
-      <div className="dvm-Mount-line">
+    <div className="dvm-Item">
+      <div className="dvm-Item-line">
         <strong className="dvm-Ellipsis">{pending.name}</strong>
         <span className="dvm-Dim">
           {known

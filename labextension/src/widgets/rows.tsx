@@ -1,6 +1,10 @@
 import { useVirtualizer, defaultRangeExtractor } from '@tanstack/react-virtual';
 import React, { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 
+/** Height of an item of two lines (`dvm-Item`), and what an error below them adds, px. */
+export const ITEM_PX = 48;
+export const ITEM_ERROR_PX = 34;
+
 /** Rows from the end of a list at which the next page is asked for. */
 const NEAR_END = 200;
 
