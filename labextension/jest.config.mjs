@@ -5,13 +5,14 @@ const compiled = [
   'exenv-es6',
   'lib0',
   'y-protocols',
+  'yaml',
   'yjs'
 ];
 
 export default {
   testEnvironment: '<rootDir>/jest.environment.cjs',
   testMatch: ['<rootDir>/src/**/__tests__/*.spec.ts'],
-  moduleNameMapper: { '\\.svg$': '<rootDir>/src/__tests__/svg.mjs' },
+  moduleNameMapper: { '\\.svg$': '<rootDir>/src/__tests__/svg.cjs' },
   transform: {
     '\\.[jt]sx?$|\\.mjs$': [
       'ts-jest',

@@ -1,9 +1,38 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
-import type { Branch, Commit, FileInfo, Health, Mount, Repo, Unmounted } from './openapi';
+import type {
+  Branch,
+  Commit,
+  FileInfo,
+  Health,
+  Job,
+  LogPart,
+  Mount,
+  Pipeline,
+  Repo,
+  SpecCheck,
+  Unmounted
+} from './openapi';
 
-export type { Branch, Check, Commit, FileInfo, Health, Mount, Repo, Unmounted } from './openapi';
+export type {
+  Branch,
+  Check,
+  Commit,
+  DatumCounts,
+  FileInfo,
+  Health,
+  Job,
+  LogLine,
+  Mount,
+  Pipeline,
+  Repo,
+  SpecCheck,
+  Tracked,
+  Unmounted
+} from './openapi';
+
+export type JobKey = { readonly pipeline: string; readonly id: string };
 
 /** A page of a long listing; `next` is the marker to ask for the page after it, null at the end. */
 export type Page<T> = { readonly items: readonly T[]; readonly next: string | null };
@@ -114,6 +143,79 @@ export class Api {
     return this._request('mount', { method: 'DELETE', query: { name } });
   }
 
+  async pipelines(signal?: AbortSignal): Promise<readonly Pipeline[]> {
+    const page = await this._request<{ items: Pipeline[] }>('pipelines', { signal });
+    return page.items;
+  }
+
+  pipeline(name: string): Promise<Pipeline> {
+    return this._request('pipeline', { query: { name } });
+  }
+
+  async checkSpec(spec: string, signal?: AbortSignal): Promise<readonly SpecCheck[]> {
+    const body = { spec };
+    const page = await this._request<{ items: SpecCheck[] }>('pipelines/check', {
+      method: 'POST',
+      body,
+      signal
+    });
+    return page.items;
+  }
+
+  async createPipelines(spec: string): Promise<readonly Pipeline[]> {
+    const options = { method: 'POST', body: { spec } };
+    return (await this._request<{ items: Pipeline[] }>('pipelines', options)).items;
+  }
+
+  async updatePipelines(spec: string, reprocess: boolean): Promise<readonly Pipeline[]> {
+    const options = { method: 'PUT', body: { spec, reprocess } };
+    return (await this._request<{ items: Pipeline[] }>('pipelines', options)).items;
+  }
+
+  runPipeline(name: string): Promise<Job> {
+    return this._request('pipeline/run', { method: 'POST', query: { name } });
+  }
+
+  pausePipeline(name: string, paused: boolean): Promise<Pipeline> {
+    return this._request('pipeline', { method: 'PATCH', query: { name }, body: { paused } });
+  }
+
+  deletePipeline(name: string, options: { keepOutput: boolean; force: boolean }): Promise<void> {
+    const query = { name, keep_output: options.keepOutput, force: options.force };
+    return this._request('pipeline', { method: 'DELETE', query });
+  }
+
+  jobs(
+    query: { pipeline?: string; id?: string; after?: string; limit?: number },
+    signal?: AbortSignal
+  ): Promise<Page<Job>> {
+    return this._request('jobs', { query, signal });
+  }
+
+  job({ pipeline, id }: JobKey, signal?: AbortSignal): Promise<Job> {
+    return this._request('job', { query: { pipeline, id }, signal });
+  }
+
+  stopJob({ pipeline, id }: JobKey): Promise<Job> {
+    return this._request('job/stop', { method: 'POST', query: { pipeline, id } });
+  }
+
+  rerunJob({ pipeline, id }: JobKey, failed: boolean): Promise<Job> {
+    return this._request('job/rerun', {
+      method: 'POST',
+      query: { pipeline, id },
+      body: { failed }
+    });
+  }
+
+  log(
+    { pipeline, id }: JobKey,
+    query: { after?: string; failed?: boolean; wait?: number },
+    signal?: AbortSignal
+  ): Promise<LogPart> {
+    return this._request('log', { query: { pipeline, id, ...query }, signal });
+  }
+
   private async _request<T>(
     route: string,
     options: { method?: string; query?: Query; body?: unknown; signal?: AbortSignal }
@@ -158,6 +260,9 @@ function unreachable(reason: unknown): ApiError {
 }
 
 async function answer<T>(response: Response): Promise<T> {
+  if (response.status === 204) {
+    return undefined as T;
+  }
   const body: unknown = await response.json().catch(() => null);
   if (response.ok && body !== null) {
     return body as T;

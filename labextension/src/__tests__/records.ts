@@ -1,4 +1,7 @@
-import type { Branch, Commit, Mount, Repo } from '../api';
+import type { Event } from '@jupyterlab/services';
+
+import type { Branch, Commit, Job, Mount, Pipeline, Repo } from '../api';
+import type { JobEvent } from '../models/events';
 
 const TIME = '2026-01-02T03:04:05Z';
 export const ID = '0123456789abcdef0123456789abcdef';
@@ -45,6 +48,49 @@ export function mount(name: string, more: Partial<Mount> = {}): Mount {
     error: '',
     ...more
   };
+}
+
+export function pipeline(name: string, more: Partial<Pipeline> = {}): Pipeline {
+  return {
+    name,
+    version: 1,
+    state: 'running',
+    description: '',
+    created: TIME,
+    updated: TIME,
+    input: ['images@master'],
+    output: `${name}@master`,
+    last_job: ID,
+    last_job_state: 'success',
+    spec: { pipeline: { name } },
+    ...more
+  };
+}
+
+export function job(name: string, more: Partial<Job> = {}): Job {
+  return {
+    pipeline: name,
+    id: ID,
+    state: 'success',
+    reason: '',
+    version: 1,
+    created: TIME,
+    started: TIME,
+    finished: TIME,
+    datums: { total: 3, success: 3, skipped: 0, failed: 0, recovered: 0 },
+    input: [{ repo: 'images', branch: 'master', commit: ID, upstream: '' }],
+    output_commit: { repo: name, id: ID },
+    tier: 'bubblewrap',
+    executor: 'local',
+    tracking: null,
+    ...more
+  };
+}
+
+/** What the server tells when a job gets to that. */
+export function jobEvent(name: string, more: Partial<Job> = {}): JobEvent & Event.Emission {
+  const { pipeline: of, id, state, reason, datums } = job(name, more);
+  return { schema_id: 'urn:jupyter-dvmount:job:v1', pipeline: of, id, state, reason, datums };
 }
 
 /** A promise that a test settles when it wants to. */

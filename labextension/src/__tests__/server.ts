@@ -1,4 +1,5 @@
-import { ServerConnection } from '@jupyterlab/services';
+import { ServerConnection, type Event } from '@jupyterlab/services';
+import { Stream } from '@lumino/signaling';
 
 import { Api } from '../api';
 
@@ -49,4 +50,9 @@ export class FakeServer {
   }
 
   private readonly _routes = new Map<string, Route>();
+}
+
+/** A stream of events that a test fills. */
+export function eventStream(): Stream<Event.IManager, Event.Emission> {
+  return new Stream({} as Event.IManager);
 }

@@ -1,9 +1,8 @@
 import type { Event } from '@jupyterlab/services';
-import { Stream } from '@lumino/signaling';
 
 import { DataVersions } from '../models/versions';
-import { branch, commit, mount, repo } from './records';
-import { FakeServer } from './server';
+import { branch, commit, job, jobEvent, mount, pipeline, repo } from './records';
+import { eventStream, FakeServer } from './server';
 
 const API = '/base/dvmount/api';
 const CHANGE = 'urn:jupyter-dvmount:change:v1';
@@ -23,10 +22,11 @@ function start() {
   server.on('GET', `${API}/commits`, () => ({
     body: { items: [commit('a'.repeat(32))], next: null }
   }));
-  const stream: Event.Stream = new Stream({} as Event.IManager);
-  const versions = new DataVersions(server.api, stream, 60_000);
-  const emit = (event: Event.Emission) =>
-    (stream as Stream<Event.IManager, Event.Emission>).emit(event);
+  server.on('GET', `${API}/pipelines`, () => ({ body: { items: [pipeline('edges')] } }));
+  server.on('GET', `${API}/jobs`, () => ({ body: { items: [job('edges')], next: null } }));
+  const events = eventStream();
+  const versions = new DataVersions(server.api, events, 60_000);
+  const emit = (event: Event.Emission) => events.emit(event);
   return { server, versions, emit };
 }
 
@@ -78,6 +78,35 @@ describe('DataVersions', () => {
     expect(server.paths().sort()).toEqual(
       ['branches', 'commits', 'mounts', 'repos'].map(route => `GET ${API}/${route}`)
     );
+    versions.dispose();
+  });
+
+  it('follows jobs by their events, and looks for those that are new', async () => {
+    const { server, versions, emit } = start();
+    versions.watched = true;
+    await until(() => versions.jobs.list.ready && versions.pipelines.value !== null);
+    server.requests.length = 0;
+    emit(jobEvent('edges', { state: 'running' }));
+    expect(versions.jobs.list.items[0].state).toBe('running');
+    expect(versions.pipelines.get('edges')?.last_job_state).toBe('running');
+    expect(server.requests).toEqual([]);
+    emit(jobEvent('edges', { id: 'f'.repeat(32), state: 'created' }));
+    await until(() => server.requests.length > 0);
+    expect(server.paths()).toEqual([`GET ${API}/jobs`]);
+    versions.dispose();
+  });
+
+  it('asks for pipelines again when one has changed, and for jobs when theirs are gone', async () => {
+    const { server, versions, emit } = start();
+    versions.watched = true;
+    await until(() => versions.jobs.list.ready && versions.pipelines.value !== null);
+    server.requests.length = 0;
+    const pipelines = 'urn:jupyter-dvmount:pipeline:v1';
+    emit({ schema_id: pipelines, action: 'updated', pipeline: 'edges' });
+    emit({ schema_id: pipelines, action: 'deleted', pipeline: 'edges' });
+    await until(() => server.requests.length >= 3);
+    const [pipeline, job] = [`GET ${API}/pipelines`, `GET ${API}/jobs`];
+    expect(server.paths().sort()).toEqual([job, pipeline, pipeline]);
     versions.dispose();
   });
 

@@ -2,8 +2,12 @@ import type { Event } from '@jupyterlab/services';
 import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
+import type { Job, Tracked } from '../api';
+
 const MOUNT_SCHEMA = 'urn:jupyter-dvmount:mount:v1';
 const CHANGE_SCHEMA = 'urn:jupyter-dvmount:change:v1';
+const JOB_SCHEMA = 'urn:jupyter-dvmount:job:v1';
+const PIPELINE_SCHEMA = 'urn:jupyter-dvmount:pipeline:v1';
 
 /** Something happened to a mount, by whatever process. */
 export type MountEvent = {
@@ -28,6 +32,17 @@ export type ChangeEvent = {
   readonly commit?: string;
 };
 
+/** Something happened to a job. */
+export type JobEvent = Pick<Job, 'pipeline' | 'id' | 'state' | 'reason' | 'datums'> & {
+  readonly tracking?: Tracked;
+};
+
+/** Something happened to a pipeline. */
+export type PipelineEvent = {
+  readonly action: 'created' | 'updated' | 'deleted';
+  readonly pipeline: string;
+};
+
 /** The part of the server's event stream that is about data versions. */
 export class ServerEvents implements IDisposable {
   constructor(stream: Event.Stream) {
@@ -44,6 +59,14 @@ export class ServerEvents implements IDisposable {
     return this._changes;
   }
 
+  get jobs(): ISignal<this, JobEvent> {
+    return this._jobs;
+  }
+
+  get pipelines(): ISignal<this, PipelineEvent> {
+    return this._pipelines;
+  }
+
   get isDisposed(): boolean {
     return this._connection.isDisposed;
   }
@@ -58,10 +81,16 @@ export class ServerEvents implements IDisposable {
       this._mounts.emit(event as unknown as MountEvent);
     } else if (event.schema_id === CHANGE_SCHEMA) {
       this._changes.emit(event as unknown as ChangeEvent);
+    } else if (event.schema_id === JOB_SCHEMA) {
+      this._jobs.emit(event as unknown as JobEvent);
+    } else if (event.schema_id === PIPELINE_SCHEMA) {
+      this._pipelines.emit(event as unknown as PipelineEvent);
     }
   }
 
   private readonly _connection: IDisposable;
   private readonly _mounts = new Signal<this, MountEvent>(this);
   private readonly _changes = new Signal<this, ChangeEvent>(this);
+  private readonly _jobs = new Signal<this, JobEvent>(this);
+  private readonly _pipelines = new Signal<this, PipelineEvent>(this);
 }

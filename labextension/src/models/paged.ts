@@ -72,6 +72,12 @@ export class PagedList<T> extends Model {
     });
   }
 
+  /** Put another entry in the place of one that is listed. */
+  replace(entry: T, by: T): void {
+    this._items = this._items.map(each => (each === entry ? by : each));
+    this.notify();
+  }
+
   override dispose(): void {
     this._request?.abort();
     this._request = null;

@@ -3,8 +3,10 @@ import { Poll, Throttler } from '@lumino/polling';
 
 import type { Api, Health } from '../api';
 import { ServerEvents } from './events';
+import { JobsModel } from './jobs';
 import { Model } from './model';
 import { MountsModel } from './mounts';
+import { PipelinesModel } from './pipelines';
 import { RepositoriesModel } from './repositories';
 import { Resource } from './resource';
 import { SelectionModel } from './selection';
@@ -34,11 +36,27 @@ export class DataVersions extends Model {
     this.health = new Resource(signal => api.health(signal));
     this.mounts = new MountsModel(api);
     this.repositories = new RepositoriesModel(api);
-    this._events = new ServerEvents(stream);
-    this._events.mounts.connect((_, event) => this.mounts.handle(event));
-    this._events.changes.connect((_, event) => {
+    this.pipelines = new PipelinesModel(api);
+    this.jobs = new JobsModel(api);
+    this.events = new ServerEvents(stream);
+    this.events.mounts.connect((_, event) => this.mounts.handle(event));
+    this.events.changes.connect((_, event) => {
       this._moved.add(event.repo);
       void this._burst.invoke();
+    });
+    this.events.jobs.connect((_, event) => {
+      if (this._watched) {
+        this.jobs.handle(event);
+        this.pipelines.handle(event);
+      }
+    });
+    this.events.pipelines.connect((_, { action }) => {
+      if (this._watched) {
+        void this.pipelines.refresh();
+        if (action === 'deleted') {
+          void this.jobs.refresh();
+        }
+      }
     });
     this._burst = new Throttler(() => this._refreshMoved(), {
       limit: BURST_MS,
@@ -56,6 +74,9 @@ export class DataVersions extends Model {
   readonly health: Resource<Health>;
   readonly mounts: MountsModel;
   readonly repositories: RepositoriesModel;
+  readonly pipelines: PipelinesModel;
+  readonly jobs: JobsModel;
+  readonly events: ServerEvents;
   readonly selection = new SelectionModel();
 
   /** Whether somebody looks at the panel; polling rests otherwise. */
@@ -79,10 +100,12 @@ export class DataVersions extends Model {
   override dispose(): void {
     this._poll.dispose();
     this._burst.dispose();
-    this._events.dispose();
+    this.events.dispose();
     this.health.dispose();
     this.mounts.dispose();
     this.repositories.dispose();
+    this.pipelines.dispose();
+    this.jobs.dispose();
     super.dispose();
   }
 
@@ -92,7 +115,12 @@ export class DataVersions extends Model {
     if (this.health.error) {
       throw this.health.error;
     }
-    await Promise.all([this.mounts.refresh(), this.repositories.refresh()]);
+    await Promise.all([
+      this.mounts.refresh(),
+      this.repositories.refresh(),
+      this.pipelines.refresh(),
+      this.jobs.refresh()
+    ]);
   }
 
   private async _refreshMoved(): Promise<void> {
@@ -107,7 +135,6 @@ export class DataVersions extends Model {
 
   private _watched = false;
   private readonly _moved = new Set<string>();
-  private readonly _events: ServerEvents;
   private readonly _poll: Poll;
   private readonly _burst: Throttler;
 }
