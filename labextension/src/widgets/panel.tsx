@@ -1,4 +1,10 @@
-import { ReactWidget, refreshIcon, caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
+import {
+  addIcon,
+  caretDownIcon,
+  caretRightIcon,
+  ReactWidget,
+  refreshIcon
+} from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import React, { useState } from 'react';
 
@@ -7,11 +13,13 @@ import { dvmountIcon } from '../icons';
 import { ServicesProvider, useModel, useServices, type Services } from './context';
 import { IconButton } from './controls';
 import { HealthStrip } from './health';
+import { JobFilters, JobList } from './jobs';
 import { MountList } from './mounts';
+import { PipelineList } from './pipelines';
 import { RepositoryTree } from './repositories';
 import { Failure, Loading } from './states';
 
-/** The sidebar: health, what is mounted, and the repositories. */
+/** The sidebar: health, what is mounted, the repositories, pipelines and jobs. */
 export class Panel extends ReactWidget {
   constructor(private readonly _services: Services) {
     super();
@@ -71,6 +79,23 @@ function PanelContent(): JSX.Element {
             <Filter />
             <RepositoryTree />
           </Section>
+          <Section
+            title={trans.__('Pipelines')}
+            className="dvm-Pipelines"
+            action={
+              <IconButton
+                icon={addIcon}
+                label={trans.__('New pipeline')}
+                onClick={() => execute(CommandIDs.newPipeline)}
+              />
+            }
+          >
+            <PipelineList />
+          </Section>
+          <Section title={trans.__('Jobs')} className="dvm-Jobs">
+            <JobFilters />
+            <JobList />
+          </Section>
         </>
       ) : health.error ? (
         <Failure error={health.error} retry={() => void versions.refresh()} />
@@ -81,9 +106,13 @@ function PanelContent(): JSX.Element {
   );
 }
 
-function Section(
-  props: React.PropsWithChildren<{ title: string; className: string }>
-): JSX.Element {
+type SectionProps = React.PropsWithChildren<{
+  title: string;
+  className: string;
+  action?: React.ReactNode;
+}>;
+
+function Section(props: SectionProps): JSX.Element {
   const [open, setOpen] = useState(true);
   const Caret = open ? caretDownIcon : caretRightIcon;
   return (
@@ -98,6 +127,7 @@ function Section(
           <Caret.react tag="span" className="dvm-IconButton-icon" />
           <span className="dvm-Ellipsis">{props.title}</span>
         </button>
+        {props.action}
       </h3>
       {open && props.children}
     </section>

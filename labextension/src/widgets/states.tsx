@@ -28,6 +28,18 @@ export function Failure(props: { error: ApiError; retry: () => void }): JSX.Elem
   );
 }
 
+/** Said above what was known before a request has failed. */
+export function Stale(props: { error: ApiError | null }): JSX.Element | null {
+  const { error } = props;
+  return (
+    error && (
+      <p className="dvm-Stale dvm-mod-error" role="alert" title={error.fix}>
+        {error.message}
+      </p>
+    )
+  );
+}
+
 /** Shown until the first answer. */
 export function Loading(): JSX.Element {
   const { trans } = useServices();
