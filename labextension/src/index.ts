@@ -6,6 +6,7 @@ import { models } from './plugins/models';
 import { mounting } from './plugins/mounting';
 import { panel } from './plugins/panel';
 import { pipelines } from './plugins/pipelines';
+import { specs } from './plugins/specs';
 import { status } from './plugins/status';
 import { using } from './plugins/using';
 
@@ -19,6 +20,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   using,
   pipelines,
   jobs,
+  specs,
   status
 ];
 
