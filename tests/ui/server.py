@@ -20,6 +20,7 @@ from pathlib import Path
 import jupyterlab
 
 ENTRIES = 100_000
+TOOLS = Path(__file__).parents[2] / "tools"
 
 
 def main() -> int:
@@ -131,17 +132,8 @@ def png(channel: int, side: int = 64) -> bytes:
 
 
 def clean(environment: dict[str, str]) -> None:
-    """Take the mounts away, and stop the daemon that served them."""
-    from jupyter_dvmount.config import load_config
-    from jupyter_dvmount.mounting.manager import MountManager
-    from jupyter_dvmount.store import open_store
-
-    os.environ.update(environment)
-    config = load_config()
-    with open_store(config.store) as store:
-        manager = MountManager(config, store)
-        manager.unmount_all()
-        manager.stop()
+    """Take the mounts away, and stop the processes that served them and ran pipelines."""
+    subprocess.run([sys.executable, TOOLS / "end_background.py"], env=environment, check=True)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ test('everything can be done with the keyboard', async ({ page }) => {
   const panel = await openPanel(page);
   const row = repoRow(panel, 'images');
   await expect(row).toBeVisible();
-  await panel.getByRole('searchbox').focus();
+  await panel.getByRole('searchbox', { name: 'Filter repositories' }).focus();
   await page.keyboard.press('Tab');
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Home');
@@ -153,14 +153,14 @@ test('everything can be done with the keyboard', async ({ page }) => {
 test('repositories are found by a part of their name', async ({ page }) => {
   const panel = await openPanel(page);
   await expect(repoRow(panel, 'iris')).toBeVisible();
-  await panel.getByRole('searchbox').fill('IMAG');
+  await panel.getByRole('searchbox', { name: 'Filter repositories' }).fill('IMAG');
   await expect(repoRow(panel, 'iris')).toBeHidden();
   await expect(repoRow(panel, 'images')).toBeVisible();
-  await panel.getByRole('searchbox').fill('no such');
+  await panel.getByRole('searchbox', { name: 'Filter repositories' }).fill('no such');
   await expect(panel.getByText('No repository has “no such” in its name.')).toBeVisible();
-  await panel.getByRole('searchbox').fill('');
+  await panel.getByRole('searchbox', { name: 'Filter repositories' }).fill('');
   await expect(repoRow(panel, 'iris')).toBeVisible();
-  await expect(panel.getByRole('searchbox')).toBeFocused();
+  await expect(panel.getByRole('searchbox', { name: 'Filter repositories' })).toBeFocused();
 });
 
 test('an unknown reference is refused in words, and nothing is mounted', async ({ page }) => {
