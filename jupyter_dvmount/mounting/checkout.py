@@ -24,6 +24,7 @@ BLOCK = 1 << 20
 """Bytes copied at once."""
 SLACK = 64 << 20
 """Bytes that are left free on the disk."""
+_ROOM = "make room, set DVMOUNT_STATE to a larger disk, or make FUSE work (dvmount doctor)"
 _PER_FILE = 4096  # what a file takes beyond its content: the rest of its last block, and its inode
 
 
@@ -102,13 +103,24 @@ class Checkouts:
         files, size = reader.usage()
         needed = size + files * _PER_FILE + SLACK
         free = shutil.disk_usage(self._state.checkouts).free
+        self._check_names(reader.commit.repo, files)
         if needed > free and copied is not None:  # it takes a walk to know what is there already
             needed -= sum(info.size for info in reader.walk("/") if info.type == "file" and copied.has(info))
         if needed > free:
             raise Unavailable(
                 f"copying {reader.commit.repo} needs {_mib(needed)} and {_mib(free)} are free "
                 f"below {self._state.path}",
-                fix="make room, set DVMOUNT_STATE to a larger disk, or make FUSE work (dvmount doctor)",
+                fix=_ROOM,
+            )
+
+    def _check_names(self, repo: str, files: int) -> None:
+        """Refuse where the file system has too few inodes left; some have no such number and say 0 of 0."""
+        status = os.statvfs(self._state.checkouts)
+        if status.f_files and files >= status.f_favail:
+            raise Unavailable(
+                f"copying {repo} makes {files:,} files and {status.f_favail:,} can still be made "
+                f"below {self._state.path}",
+                fix=_ROOM,
             )
 
     def _copy(

@@ -8,6 +8,8 @@ import mmap
 import os
 import random
 import stat
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -245,6 +247,21 @@ def test_an_attribute_that_does_not_fit_says_so(manager, put, libc):
     libc.listxattr.restype = ctypes.c_ssize_t
     assert libc.listxattr(path, ctypes.create_string_buffer(3), 3) == -1
     assert ctypes.get_errno() == errno.ERANGE
+
+
+def test_a_descriptor_is_read_on_after_exec_and_scripts_run_from_the_mount(manager, put):
+    tool = b"import os, sys; print(os.read(int(sys.argv[1]), 9000)[-3:].decode())"
+    put({"/f": b"x" * 100_000 + b"end", "/tool.py": tool})
+    root = Path(manager.mount("images", "master").path)
+    descriptor = os.open(root / "f", os.O_RDONLY)
+    try:
+        os.lseek(descriptor, 99_000, os.SEEK_SET)
+        words = [sys.executable, root / "tool.py", str(descriptor)]
+        done = subprocess.run(words, pass_fds=[descriptor], capture_output=True, check=True)
+        assert done.stdout == b"end\n"
+        assert os.read(descriptor, 1) == b""  # the place in the file is shared, as everywhere
+    finally:
+        os.close(descriptor)
 
 
 def test_forked_processes_and_threads_read_through_one_descriptor(manager, put):

@@ -81,6 +81,40 @@ def test_a_reader_never_finds_the_path_missing_or_mixed_while_it_moves(manager, 
     assert (path / "a").read_bytes() == b"5"
 
 
+def test_many_readers_of_a_mount_that_follows_see_whole_commits_only(manager, put, mode):
+    if mode == "checkout":
+        pytest.skip("the same swap; files of an old copy go with it")
+    put({"/a": b"1", "/b": b"1"})
+    path = Path(manager.mount("images", "master", follow=True).path)
+    wrong, seen, done = [], set(), Event()
+
+    def read():
+        try:
+            while not done.is_set():
+                directory = os.open(path, os.O_RDONLY)
+                pair = {read_at(directory, name) for name in ("a", "b")}
+                os.close(directory)
+                seen.update(pair)
+                if len(pair) != 1:
+                    wrong.append(pair)
+        except OSError as error:
+            wrong.append(error)
+
+    readers = [Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    try:
+        for number in range(2, 6):
+            content = str(number).encode()
+            put({"/a": content, "/b": content})
+            wait_for(lambda content=content: content in seen)
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
+    assert wrong == []
+
+
 def test_a_mount_can_be_moved_pinned_and_made_to_follow(manager, put):
     first = put({"/a": b"1"})
     second = put({"/a": b"2"})

@@ -189,5 +189,6 @@ def test_a_corrupt_file_is_an_io_error_and_the_others_are_read(manager, put, sto
         (root / "bad").read_bytes()
     assert caught.value.errno == errno.EIO
     assert (root / "good").read_bytes() == good
-    log = (Path(manager.list()[0].target).parents[2] / "run" / "daemon.log").read_text()
-    assert "/bad: corrupt" in log
+    target = Path(manager.list()[0].target)
+    log = (target.parents[2] / "run" / "daemon.log").read_text()
+    assert f"/{target.name}/bad: corrupt" in log  # repository, commit and path

@@ -19,7 +19,7 @@ from dvmount_fuse.control import Ping, ask
 from dvmount_fuse.endpoint import clean, mounted_device
 from dvmount_fuse.layout import State
 from jupyter_dvmount.mounting.manager import MountManager
-from tests.integration.mounts.processes import kill, pid_of, processes_of, wait_for
+from tests.integration.mounts.processes import LIMIT, kill, pid_of, processes_of, wait_for
 
 pytestmark = pytest.mark.usefixtures("fuse")
 
@@ -108,15 +108,41 @@ def test_both_killed_at_once_come_back_with_the_next_call(manager, mounted, conf
     assert manager.list()[0].error == ""
 
 
-def test_a_daemon_that_hangs_hangs_no_caller_and_is_replaced(manager, mounted, config):
+USES = [
+    ["ls", "-lR", "{0}"],
+    ["stat", "{0}/package/module.py"],
+    ["cat", "{0}/{1}"],
+    [sys.executable, "-c", "import sys; sys.path.insert(0, '{0}/package'); import module"],
+    [sys.executable, "-c", "import mmap; f = open('{0}/{1}'); mmap.mmap(f.fileno(), 0, prot=1)[5]"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_whoever_uses_a_mount_whose_daemon_dies_or_hangs_gets_an_answer(manager, put, config, start, number):
+    """Each use begins while the daemon does not serve, and ends: with what it wanted, or with an error."""
+    put({"/package/module.py": b"answer = 42", **{f"/{n}": b"%d" % n * 3000 for n in range(20)}})
+    path = Path(manager.mount("images", "master").path)
     daemon = pid_of(config.state, "daemon")
-    os.kill(daemon, signal.SIGSTOP)
+    busy = start("sh", "-c", f"while true; do cat {path}/* > /dev/null 2>&1; done")
+    os.kill(daemon, number)
+    using = [start(*(word.format(path, n) for word in words)) for n, words in enumerate(USES)]
+    for process in using:
+        process.communicate(timeout=LIMIT)
+    wait_for(lambda: pid_of(config.state, "daemon") != daemon, 40)
+    wait_for(lambda: (path / "7").read_bytes() == b"7" * 3000)
+    assert busy.poll() is None
+    for n, words in enumerate(USES):  # and the same works again
+        process = start(*(word.format(path, n) for word in words))
+        process.communicate(timeout=LIMIT)
+        assert process.returncode == 0, words
+
+
+def test_a_daemon_that_hangs_hangs_no_caller(manager, mounted, config):
+    os.kill(pid_of(config.state, "daemon"), signal.SIGSTOP)
     begin = time.monotonic()
     listed = manager.list()[0]
     assert time.monotonic() - begin < 8
     assert "does not answer" in listed.error
-    wait_for(lambda: pid_of(config.state, "daemon") != daemon, 40)
-    wait_for(reads(mounted), 10)
 
 
 def test_a_mount_made_while_nothing_runs_finds_a_stale_endpoint_cleaned(manager, mounted, config, put):

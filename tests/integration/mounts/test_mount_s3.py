@@ -105,6 +105,26 @@ def slow(proxy):
 FAULTS = {"frozen": lambda proxy: proxy.freeze(), "gone": lambda proxy: proxy.kill(), "slow": slow}
 
 
+@pytest.fixture
+def stopped(s3):
+    """The server's process does nothing any more, until the end of the test."""
+    if not s3.pid:
+        pytest.skip("the S3 server is not ours to stop")
+    yield lambda: os.kill(s3.pid, signal.SIGSTOP)
+    os.kill(s3.pid, signal.SIGCONT)
+
+
+def test_a_server_whose_process_is_stopped_holds_nobody_up_for_long(mounted, stopped, start):
+    start("ls", str(mounted["far"])).communicate(timeout=LIMIT)
+    stopped()
+    reader = start("cat", f"{mounted['far']}/large")
+    for command in (["ls", "-l", mounted["far"]], ["wc", "-c", mounted["near"] / "large"]):
+        process = start(*map(str, command))
+        process.communicate(timeout=LIMIT)
+        assert process.returncode == 0
+    assert "Input/output error" in reader.communicate(timeout=LIMIT)[1]
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_readers_end_with_an_error_and_nobody_else_waits(mounted, proxy, start, fault):
     listed = start("ls", "-l", str(mounted["far"])).communicate(timeout=LIMIT)[0]  # the metadata are here now

@@ -119,7 +119,7 @@ print(json.dumps(found))
 @pytest.fixture
 def in_namespace(tmp_path, put, store):
     """Runs `DIAGNOSE` as root after some commands in a mount namespace of its own."""
-    put({"/a": b"content"})
+    put({"/a": b"content", **{f"/more/{number}": b"" for number in range(50)}})
     store.close()
     (tmp_path / "home").mkdir()
 
@@ -158,6 +158,27 @@ def test_root_of_a_container_without_the_right_to_mount_gets_copies(in_namespace
     found = in_namespace(prefix=["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"])
     assert "forbidden in this container" in found["mount"]
     assert (found["mode"], found["content"]) == ("checkout", "content")
+
+
+def test_in_a_container_without_dev_fuse_the_files_are_copied_and_the_check_says_why(in_namespace):
+    found = in_namespace(
+        "mount -t tmpfs none /dev", "mknod -m 666 /dev/null c 1 3", "mknod /dev/urandom c 1 9"
+    )
+    assert "there is no /dev/fuse" in found["mount"]
+    assert (found["mode"], found["content"]) == ("checkout", "content")
+
+
+SMALL = {"size=1m": "MiB are free", "nr_inodes=50": "can still be made"}
+
+
+@pytest.mark.parametrize(("limit", "what"), SMALL.items())
+def test_a_disk_that_is_too_small_for_a_copy_is_named_before_copying(in_namespace, tmp_path, limit, what):
+    state = tmp_path / "small"
+    state.mkdir()
+    small = f"mount -t tmpfs -o mode=700,{limit} none {shlex.quote(str(state))}"
+    found = in_namespace(small, DVMOUNT_STATE=str(state), DVMOUNT_MODE="checkout")
+    assert what in found["error"]
+    assert "DVMOUNT_STATE" in found["remedy"]
 
 
 def test_root_needs_neither_libfuse_nor_the_helper(in_namespace, tmp_path):
