@@ -131,19 +131,19 @@ class DvmountMount(FromPeer):
     """``dvmount mount``, its two processes started anew with every mount."""
 
     name = "dvmount"
+    peer: Dvmount
     kind = Dvmount
 
     def _dvmount(self, *words: str) -> None:
         self.state = State(self.place / "state")
         settings = {
-            "DVMOUNT_STORE": self.peer.repository.as_uri(),
             "DVMOUNT_STATE": str(self.state.path),
             "DVMOUNT_ROOT": str(self.mountpoint),
             "DVMOUNT_MODE": "fuse",
         }
-        subprocess.run(
-            [str(self.peer.program), *words], env={**os.environ, **settings}, check=True, capture_output=True
-        )
+        command = self.peer.command(*words)
+        env = {**os.environ, **command.env, **settings}
+        subprocess.run(list(map(str, command.argv)), env=env, check=True, capture_output=True)
 
     def up(self) -> Path:
         self._dvmount("mount", "data@master")
@@ -166,6 +166,7 @@ class Rclone(Mounter):
     """``rclone mount`` of the local directory, defaults."""
 
     name = "rclone"
+    options: tuple[str, ...] = ()
 
     @property
     def available(self) -> bool:
@@ -176,13 +177,17 @@ class Rclone(Mounter):
         return said.stdout.splitlines()[0]
 
     def take(self, source: Path) -> None:
-        self.source = source
+        self.shown: str | Path = source
         self.place.mkdir(parents=True, exist_ok=True)
 
     def up(self) -> Path:
-        settings = {"RCLONE_CONFIG": str(self.place / "rclone.conf"), "XDG_CACHE_HOME": str(self.place)}
-        words = ["rclone", "mount", "--read-only", self.source, self.mountpoint]
-        return self._start(words, settings, self.mountpoint)
+        words = ["rclone", "mount", "--read-only", *self.options, self.shown, self.mountpoint]
+        return self._start(words, self.settings, self.mountpoint)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Variables of its environment."""
+        return {"RCLONE_CONFIG": str(self.place / "rclone.conf"), "XDG_CACHE_HOME": str(self.place / "cache")}
 
     def down(self) -> None:
         self._end()

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 import shutil
-import subprocess
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jupyter_dvmount.store import open_store
 
-from . import data
+from . import data, reading
 from .harness import Harness
 from .mounters import ALL, DvmountMount, Mounter, Native
 from .results import OURS, Goal
 
 _BLOCK = 1 << 20
-_PAGE = 4096
 _READS = 1000
 """Random reads of 4 KiB."""
 
@@ -85,11 +81,11 @@ class _Rows:
         if peer != Native.name:
             self._harness.measure(LS, peer, self._mount, prepare=self._mounter.down)
             self._note_memory(RSS)
-        self._cold(FIND, self._find)
-        self._cold(WALK, self._walk)
-        self._cold(READ_8, self._read_all_by_8)
-        self._cold(READ, self._read_all)
-        self._harness.measure(AGAIN, peer, self._read_all)
+        self._cold(FIND, lambda: reading.find(self._root))
+        self._cold(WALK, lambda: reading.walk(self._root))
+        self._cold(READ_8, lambda: reading.read_tree_by_8(self._root / "d1"))
+        self._cold(READ, self._read_d1)
+        self._harness.measure(AGAIN, peer, self._read_d1)
         self._cold(DD, self._read_big)
         self._harness.measure(DD_WARM, peer, self._read_big)
         self._cold(RANDOM, self._read_randomly)
@@ -107,51 +103,19 @@ class _Rows:
     def _cold(self, work: str, function: Callable[[], object]) -> None:
         self._harness.measure(work, self._mounter.name, function, prepare=self._remount, cold=True)
 
+    def _read_d1(self) -> None:
+        reading.read_tree(self._root / "d1")
+
+    def _read_big(self) -> None:
+        reading.read_file(self._root / "big")
+
+    def _read_randomly(self) -> None:
+        reading.read_randomly(self._root / "big", _READS)
+
     def _note_memory(self, work: str) -> None:
         memory = self._mounter.rss()
         if memory is not None:
             self._harness.record(work, self._mounter.name, "B", [memory])
-
-    def _find(self) -> None:
-        subprocess.run(["find", f"{self._root}/"], stdout=subprocess.DEVNULL, check=True)
-
-    def _walk(self) -> None:
-        for place, _, names in os.walk(self._root):
-            for name in names:
-                os.stat(os.path.join(place, name))  # noqa: PTH116, PTH118 - half of the time would be Path's
-
-    def _files(self, directory: Path) -> list[str]:
-        return [entry.path for entry in os.scandir(directory)]
-
-    def _read_directory(self, directory: Path) -> None:
-        for file in self._files(directory):
-            descriptor = os.open(file, os.O_RDONLY)
-            while os.read(descriptor, _BLOCK):
-                pass
-            os.close(descriptor)
-
-    def _directories(self) -> list[Path]:
-        return [Path(entry.path) for entry in os.scandir(self._root / "d1")]
-
-    def _read_all(self) -> None:
-        for directory in self._directories():
-            self._read_directory(directory)
-
-    def _read_all_by_8(self) -> None:
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(self._read_directory, self._directories()))
-
-    def _read_big(self) -> None:
-        with (self._root / "big").open("rb", buffering=0) as file:
-            while file.read(_BLOCK):
-                pass
-
-    def _read_randomly(self) -> None:
-        chance = random.Random(4)
-        pages = data.big_size(self._harness.scale) // _PAGE
-        with (self._root / "big").open("rb", buffering=0) as file:
-            for _ in range(_READS):
-                os.pread(file.fileno(), _PAGE, chance.randrange(pages) * _PAGE)
 
 
 def _measure_m1(harness: Harness) -> None:

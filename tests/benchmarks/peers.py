@@ -109,9 +109,14 @@ class Dvmount(Peer):
     def check(self) -> Command:
         return self.command("fsck", "--full")
 
+    @property
+    def url(self) -> str:
+        """Of its store."""
+        return self.repository.as_uri()
+
     def command(self, *words: str | Path) -> Command:
         """Any command of it, on this store."""
-        return Command((str(self.program), *words), {"DVMOUNT_STORE": self.repository.as_uri()})
+        return Command((str(self.program), *words), {"DVMOUNT_STORE": self.url})
 
 
 class Restic(Peer):

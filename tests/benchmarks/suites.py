@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import datums, jobs, mounts, paths, store
+from . import datums, jobs, mounts, paths, remote, store
 from .results import Goal
 
 SUITES: dict[str, ModuleType] = {
     "store": store,
     "paths": paths,
     "mounts": mounts,
+    "remote": remote,
     "datums": datums,
     "jobs": jobs,
 }
