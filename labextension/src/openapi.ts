@@ -581,10 +581,32 @@ export type components = {
         };
         readonly Tracked: {
             readonly provider: string;
+            /** @description Of the newest run that there is, else of the one that is expected. */
             readonly run_id: string;
             /** @description expected, confirmed, offline, … */
             readonly status: string;
+            /** @description Its page; empty where there is none, or none that is known for sure. */
             readonly url: string;
+            readonly project?: string;
+            /** @description Whether another pipeline logs to the same project. */
+            readonly shared?: boolean;
+            /** @description Those that have been seen, oldest first; the newest hundred. */
+            readonly runs?: readonly components["schemas"]["TrackedRun"][];
+            /** @description How many have been seen. */
+            readonly total?: number;
+        };
+        readonly TrackedRun: {
+            readonly run_id: string;
+            readonly project: string;
+            readonly entity: string;
+            readonly name: string;
+            readonly status: string;
+            /** @description What the tracker thinks of it. */
+            readonly state: string;
+            readonly url: string;
+            readonly sweep: string;
+            readonly datum: string;
+            readonly attempt: number;
         };
         /** @enum {string} */
         readonly DatumState: "starting" | "success" | "failed" | "recovered" | "skipped";
@@ -786,6 +808,7 @@ export type JobState = components['schemas']['JobState'];
 export type Job = components['schemas']['Job'];
 export type DatumCounts = components['schemas']['DatumCounts'];
 export type Tracked = components['schemas']['Tracked'];
+export type TrackedRun = components['schemas']['TrackedRun'];
 export type DatumState = components['schemas']['DatumState'];
 export type Datum = components['schemas']['Datum'];
 export type DatumOutput = components['schemas']['DatumOutput'];

