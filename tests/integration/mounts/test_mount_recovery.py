@@ -86,6 +86,14 @@ def test_what_was_ended_in_order_is_not_revived_and_what_was_killed_is(manager, 
     wait_for(reads(mounted), 20)
 
 
+def test_closing_the_terminal_in_which_it_was_mounted_ends_nothing(mounted, config):
+    for which in ("supervisor", "daemon"):
+        pid = pid_of(config.state, which)
+        assert os.getsid(pid) != os.getsid(0)
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        assert fields[4] == "0"  # tty_nr: no terminal to hang up
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_ending_the_processes_of_a_session_leaves_no_endpoint(mounted, config, number):
     """As at a log-out that ends everything of the user."""

@@ -16,6 +16,8 @@ from dvmount_fuse.endpoint import clean
 from dvmount_fuse.filesystem import FileSystem
 from dvmount_fuse.inhand import InHand
 from dvmount_fuse.layout import State
+from jupyter_dvmount.store import open_store
+from jupyter_dvmount.store.embedded.reading.nodes import NodeSource
 from tests.integration.mounts.processes import processes_of
 from tests.memory_store import ROOT, MemoryReader, MemoryStores
 
@@ -80,6 +82,40 @@ def test_a_file_of_100_gib_is_read_at_any_offset(tmp_path):
         clean(mountpoint)
         thread.join(30)
     assert not thread.is_alive()
+
+
+def test_a_sparse_file_of_100_gib_is_put_and_read(manager, store, tmp_path):
+    with (tmp_path / "sparse").open("wb") as file:
+        file.seek(50 * GIB)
+        file.write(b"middle")
+        file.truncate(100 * GIB)
+    store.create_repo("huge")
+    with store.modify("huge", "master") as writer:
+        writer.put_tree("/", [("sparse", tmp_path / "sparse")])
+    descriptor = os.open(Path(manager.mount("huge", "master").path) / "sparse", os.O_RDONLY)
+    try:
+        assert os.fstat(descriptor).st_size == 100 * GIB
+        parts = {0: b"\0" * 6, 50 * GIB - 3: b"\0\0\0mid", 100 * GIB - 3: b"\0\0\0"}
+        assert {offset: os.pread(descriptor, 6, offset) for offset in parts} == parts
+    finally:
+        os.close(descriptor)
+
+
+def test_listing_a_directory_reads_nothing_of_the_others(store, tmp_path, monkeypatch):
+    (tmp_path / "empty").touch()
+    store.create_repo("many")
+    with store.modify("many", "master") as writer:
+        names = (f"d{number // 400:03}/{number:05}" for number in range(20_000))
+        writer.put_tree("/", ((name, tmp_path / "empty") for name in names))
+    read, nodes = NodeSource._read, []
+    monkeypatch.setattr(NodeSource, "_read", lambda self, hash_: nodes.append(hash_) or read(self, hash_))
+    with open_store(store.url) as fresh:
+        listed = [name for block in fresh.read("many", "master").blocks("/d025") for name in block.names]
+        assert listed == [f"{number:05}" for number in range(10_000, 10_400)]
+        assert len(nodes) < 10  # of about 80
+        nodes.clear()
+        assert sum(1 for _ in fresh.read("many", "master").walk("/")) == 20_050
+        assert len(nodes) > 40
 
 
 def test_two_hundred_mounts_are_one_process_of_bounded_memory(manager, put, config):
