@@ -85,6 +85,14 @@ def _dvmount(line: str) -> None:
 @click.option("--set", "settings", metavar="FIELD=VALUE", multiple=True, help="Any other field of a spec.")
 @click.option("--reprocess", is_flag=True, help="Run every datum again, changed or not.")
 @click.option("--explain", is_flag=True, help="Change nothing; say of each datum whether it would run.")
+@click.option(
+    "--try",
+    "datum",
+    is_flag=False,
+    flag_value="",
+    metavar="[ID|/PATH]",
+    help="Change nothing; run on one datum, the first without a value, and put its output here.",
+)
 @click.pass_obj
 def _pipeline(
     code: str,
@@ -95,6 +103,7 @@ def _pipeline(
     *,
     reprocess: bool,
     explain: bool,
+    datum: str | None,
 ) -> None:
     """Make the pipeline NAME whose code is this cell, or change it to that.
 
@@ -112,10 +121,20 @@ def _pipeline(
         if explain:
             _explain(pipelines, parsed.spec)
             return
+        if datum is not None:
+            _try(pipelines, parsed.spec, datum)
+            return
         pipelines.update([parsed.spec], reprocess=reprocess)
         made = pipelines.inspect(parsed.spec.name)
     job = f", job {made.name}@{made.last_job[:12]} is {made.last_job_state}" if made.last_job else ""
     click.echo(f"pipeline {made.name}, version {made.version}{job}")
+
+
+def _try(pipelines: Pipelines, spec: PipelineSpec, datum: str) -> None:
+    trial = pipelines.try_datum(spec, datum, to=None, tell=click.echo)
+    click.echo(f"{trial.outcome.state}: {trial.files} files in {trial.directory}")
+    if trial.outcome.state != "success":
+        raise Invalid(trial.outcome.reason)
 
 
 def _explain(pipelines: Pipelines, spec: PipelineSpec) -> None:

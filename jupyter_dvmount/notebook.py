@@ -157,6 +157,7 @@ def pipeline(
     input: str | Mapping[str, Any] | None = None,
     cmd: Sequence[str] = (),
     stdin: Sequence[str] = (),
+    notebook: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> PipelineHandle:
     """A pipeline: one that is there, or with an ``input`` one to be made.
@@ -172,6 +173,8 @@ def pipeline(
         datums; or an input as in a spec.
     cmd, stdin
         What to run, and the lines of its standard input.
+    notebook
+        A notebook to run instead: its path, or ``{"path": …, "parameters": {…}}`` as in a spec.
     fields
         Further fields of a spec, such as ``datum_tries=1``. Those of ``transform`` are given as
         ``transform={"image": …}``.
@@ -191,6 +194,8 @@ def pipeline(
     from .pipelines.spec import frame, parse_value
 
     transform = {"cmd": [*cmd], "stdin": [*stdin], **fields.pop("transform", {})}
+    if notebook is not None:
+        fields["notebook"] = notebook if isinstance(notebook, Mapping) else {"path": os.fspath(notebook)}
     spec = {**frame(name, input), "transform": transform, **fields}
     return PipelineHandle(name, parse_value(spec).spec)
 
@@ -230,6 +235,36 @@ class PipelineHandle:
         with open_pipelines() as pipelines:
             pipelines.update([self._spec()], reprocess=reprocess)
         return self
+
+    @_short
+    def try_datum(self, datum: str = "", to: str | os.PathLike[str] | None = None) -> Path:
+        """Run its code on one datum here, before it is made; nothing is committed.
+
+        Parameters
+        ----------
+        datum
+            The beginning of its id, or the path of an input; by default the first.
+        to
+            Directory for its output, new or empty; by default one named after the pipeline and the datum.
+
+        Returns
+        -------
+        Path
+            That directory.
+
+        Raises
+        ------
+        StoreError
+            If the code fails, or cannot be run.
+        """
+        spec = self._spec()
+        target = Path(to) if to is not None else None
+        with open_pipelines() as pipelines:
+            trial = pipelines.try_datum(spec, datum, to=target, tell=print)
+        if trial.outcome.state != "success":
+            reason = f"datum {trial.datum.id[:12]} ended as {trial.outcome.state}: {trial.outcome.reason}"
+            raise Invalid(reason, fix=f"what it has left is in {trial.directory}")
+        return trial.directory
 
     @_short
     def run(self) -> JobHandle:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from jupyter_dvmount.pipelines.jobs import PipelineInfo
 from jupyter_dvmount.pipelines.model import Explained
-from jupyter_dvmount.store import Location
+from jupyter_dvmount.store import Invalid, Location
 
+from .failures import FAILED
 from .locations import LocationType
-from .render import Output, output_option, show_list, show_record
+from .render import ID_DIGITS, Output, output_option, show_list, show_record
 from .session import Session, pass_session
 from .text import one_line
 
@@ -29,6 +32,12 @@ spec_option = click.option(
     required=True,
     metavar="FILE",
     help="Spec in JSON or YAML, one or several; - reads standard input.",
+)
+
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="Never run without the image: wait where it cannot be run.",
 )
 
 
@@ -77,28 +86,39 @@ def _explained(session: Session, specs: list[PipelineSpec]) -> Iterator[Explaine
 
 @click.command("pipeline")
 @spec_option
+@strict_option
 @pass_session
-def create(session: Session, file: str) -> None:
+def create(session: Session, file: str, *, strict: bool) -> None:
     """Make pipelines, and have them run on the data that is there.
 
     \b
     dvmount create pipeline -f edges.yaml
     """
-    session.pipelines().create(read_specs(file))
+    specs = read_specs(file)
+    session.pipelines().create([_strictly(each) for each in specs] if strict else specs)
 
 
 @click.command("pipeline")
 @spec_option
+@strict_option
 @click.option("--reprocess", is_flag=True, help="Run every datum again, changed or not.")
 @pass_session
-def update(session: Session, file: str, *, reprocess: bool) -> None:
+def update(session: Session, file: str, *, strict: bool, reprocess: bool) -> None:
     """Change pipelines, or make those that do not exist. Only datums that differ run again.
 
     \b
     dvmount update pipeline -f edges.yaml
     dvmount update pipeline -f edges.yaml --reprocess
     """
-    session.pipelines().update(read_specs(file), reprocess=reprocess)
+    specs = read_specs(file)
+    session.pipelines().update([_strictly(each) for each in specs] if strict else specs, reprocess=reprocess)
+
+
+def _strictly(spec: PipelineSpec) -> PipelineSpec:
+    """A spec that never runs without its image."""
+    if not spec.transform.image:
+        raise Invalid(f"{spec.name} names no image", fix="give it a transform.image, or leave --strict away")
+    return replace(spec, transform=replace(spec.transform, image_required=True))
 
 
 @click.command("pipeline")
@@ -157,3 +177,41 @@ def run(session: Session, pipeline: str, inputs: tuple[Location, ...]) -> None:
     """
     id = session.pipelines().run(pipeline, {each.repo: each.ref for each in inputs})
     click.echo(f"{pipeline}@{id}")
+
+
+@click.command("datum")
+@spec_option
+@click.argument("datum", required=False, default="", metavar="[ID|/PATH]")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Directory for its output, new or empty.  [default: PIPELINE-ID here]",
+)
+@pass_session
+def run_datum(session: Session, file: str, datum: str, target: Path | None) -> None:
+    """Try a spec before there is a pipeline: run it on one datum here, and commit nothing.
+
+    The datum is given by its id, as explain pipeline shows it, or by the path of an input; without either it
+    is the first. What the code prints is shown; its output is put into a local directory.
+
+    \b
+    dvmount run datum -f edges.yaml
+    dvmount run datum -f edges.yaml /cat.png -o try
+    """
+    specs = read_specs(file)
+    if len(specs) != 1:
+        raise Invalid(f"{file} has {len(specs)} specs", fix="put the one to try into a file of its own")
+    (spec,) = specs
+    pipelines = session.pipelines()
+    trial = pipelines.try_datum(spec, datum, to=target, tell=lambda line: click.echo(one_line(line)))
+    shown = ", ".join(f"{each.name}:{each.path}" for each in trial.datum.inputs)
+    name = f"{spec.name}: datum {trial.datum.id[:ID_DIGITS]} ({shown})"
+    outcome = trial.outcome
+    took = f"{outcome.state} in {outcome.seconds:.1f} s"
+    click.echo(one_line(f"{name}: {took}, {trial.files} files in {trial.directory}"), err=True)
+    if outcome.state != "success":
+        click.echo(one_line(f"error: {name} ended as {outcome.state}: {outcome.reason}"), err=True)
+        raise click.exceptions.Exit(FAILED)

@@ -60,7 +60,7 @@ VERBS: dict[str, tuple[str, tuple[str, ...]]] = {
     "update": ("Change a pipeline.", ("pipelines.update",)),
     "start": ("Open a commit, or let a stopped pipeline go on.", ("commits.start", "pipelines.start")),
     "stop": ("End a job, or have a pipeline begin nothing new.", ("pipelines.stop", "jobs.stop")),
-    "run": ("Have a pipeline run now.", ("pipelines.run",)),
+    "run": ("Have a pipeline run now, or try a spec.", ("pipelines.run", "pipelines.run_datum")),
     "rerun": ("Run a job again.", ("jobs.rerun",)),
     "finish": ("Make an open commit visible.", ("commits.finish",)),
     "drop": ("Throw an open commit away, or take a change back.", ("commits.drop", "commitsets.drop")),

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from select import select
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from msgspec.structs import replace
 
@@ -53,6 +53,20 @@ FLUSH_ATTEMPTS = 64
 _END_PATIENCE = 10.0  # seconds that the worker gets to notice the end
 
 
+class Taker(Protocol):
+    """Takes the outputs of attempts, and finishes each of them."""
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to `flush`."""
+
+    def add(self, written: Written, outcome: Outcome, root: Path) -> None:
+        """Take the output of an attempt; ``root`` is to be removed once it is stored."""
+
+    def flush(self) -> None:
+        """Finish the attempts that are not finished yet."""
+
+
 class Agent:
     """Runs batches, one after the other.
 
@@ -68,12 +82,22 @@ class Agent:
         Takes the events.
     hidden
         Directories that code must not see besides the state's own secrets, where the tier can hide them.
+    taker
+        Makes what takes the outputs of a batch; by default they are stored.
     """
 
     def __init__(
-        self, config: Config, store: VersionStore, scratch: Path, emit: Emit, hidden: tuple[Path, ...] = ()
+        self,
+        config: Config,
+        store: VersionStore,
+        scratch: Path,
+        emit: Emit,
+        hidden: tuple[Path, ...] = (),
+        *,
+        taker: Callable[[VersionStore, str, Finish], Taker] | None = None,
     ) -> None:
         self._store = store
+        self._taker = taker or _Waiting
         self._scratch = scratch
         self._emit = emit
         self._inputs = Inputs(config, store)
@@ -85,7 +109,7 @@ class Agent:
 
     def run(self, order: Run) -> None:
         """Run a batch; every attempt gets its `Finished`."""
-        waiting = _Waiting(self._store, order.batch.output_repo, self._finish)
+        waiting = self._taker(self._store, order.batch.output_repo, self._finish)
         for attempt in order.batch.attempts:
             self._attempt(order, attempt, waiting)
             if waiting.due:
@@ -113,7 +137,7 @@ class Agent:
         _clear(self._scratch)
         _clear(_memory(self._scratch))
 
-    def _attempt(self, order: Run, attempt: Attempt, waiting: _Waiting) -> None:
+    def _attempt(self, order: Run, attempt: Attempt, waiting: Taker) -> None:
         root = self._scratch / attempt.id
         try:
             written, outcome = self._try(order, attempt, root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -77,6 +78,42 @@ def store_outputs(
                 repo=repo, commit=writer.commit.id, path=f"/{attempt}", files=files, size=size
             )
     return results
+
+
+def copy_output(store: VersionStore, written: Written, target: Path) -> int:
+    """Copy the files of an attempt to a local directory; how many there were.
+
+    Raises
+    ------
+    Invalid
+        If the code has written something that could not be stored either.
+    """
+    entries = _collect(written)
+    if isinstance(entries, StoreError):
+        raise entries
+    number = 0
+    for each in entries:
+        place = target / each.path
+        if isinstance(each, _Local):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(each.source, place)
+            number += 1
+        else:
+            number += _copy_input(store, each, place)
+    return number
+
+
+def _copy_input(store: VersionStore, copied: _Copied, place: Path) -> int:
+    reader = store.read(copied.repo, copied.commit)
+    found = reader.lookup(copied.source)
+    whole = found is not None and found.type == "dir"
+    paths = [f.path for f in reader.walk(copied.source) if f.type == "file"] if whole else [copied.source]
+    for path in paths:
+        target = place / os.path.relpath(path, copied.source) if whole else place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with reader.open(path) as source, target.open("wb") as file:
+            shutil.copyfileobj(source, file)
+    return len(paths)
 
 
 def manifest(store: VersionStore, output: Output) -> Iterator[FileInfo]:

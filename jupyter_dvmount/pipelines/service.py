@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -38,6 +40,9 @@ from .plans import salted_code
 from .secrets import SecretStore
 from .spec import Cron, PipelineSpec
 from .tail import Line, LogPart, read_on
+
+if TYPE_CHECKING:
+    from .trial import Tell, Trial
 
 _POLL = 0.1  # seconds between two looks at a job or log that is waited for
 
@@ -325,6 +330,21 @@ class Pipelines:
             if not part.more and not part.items:
                 time.sleep(_POLL)
             after = part.next
+
+    def try_datum(self, spec: PipelineSpec, datum: str, *, to: Path | None, tell: Tell) -> Trial:
+        """Run a spec on one datum of the data that is there, and commit nothing.
+
+        Parameters
+        ----------
+        datum, to, tell
+            As for `trial.choose` and `trial.try_datum`.
+        """
+        from .trial import choose, try_datum
+
+        frozen = self._frozen(spec)
+        heads = current_heads(self._store, spec)
+        chosen = choose(self._store, frozen.spec, heads, self.code(frozen.spec), datum)
+        return try_datum(self._config, self._store, frozen, chosen, to=to, tell=tell)
 
     # explaining
 

@@ -38,7 +38,7 @@ def with_command(plan: Plan, tier: Tier, store: VersionStore) -> Plan:
         return plan
     use = plan.notebook
     task = {
-        "notebook": json.loads(_read(store, use)),
+        "notebook": json.loads(use.content or _read(store, use)),
         "kernel": use.kernel,
         "parameters": use.parameters,
     }

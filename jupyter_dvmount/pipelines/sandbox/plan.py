@@ -43,6 +43,8 @@ class NotebookUse(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     repo, path
         Where it is kept.
+    content
+        The notebook, where it is not kept yet.
     kernel
         Instead of its own; empty without.
     parameters
@@ -51,6 +53,7 @@ class NotebookUse(msgspec.Struct, frozen=True, kw_only=True):
 
     repo: str
     path: str
+    content: bytes = b""
     kernel: str = ""
     parameters: dict[str, Any] = {}
 

@@ -65,6 +65,15 @@ def test_explain_changes_nothing(images: str, dvmount: Dvmount) -> None:
     assert dvmount.json("list", "pipeline") == []
 
 
+def test_a_cell_is_tried_on_one_datum(images: str, dvmount: Dvmount) -> None:
+    (shown,) = run(CELL.replace("\n", " --try /pets\n", 1))
+    assert "has seen /" in shown
+    assert "success: 1 files in upper-" in shown
+    (written,) = Path().glob("upper-*/cat.txt")
+    assert written.read_text() == "MEOW\n"
+    assert dvmount.json("list", "pipeline") == []
+
+
 WRONG = [
     ("p --input nope:/*", "pass", "no repo 'nope'"),
     ("p", "pass", "Missing option '-i' / '--input'"),
