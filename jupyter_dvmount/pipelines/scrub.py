@@ -14,19 +14,27 @@ _PIECE = 76  # base64(1) breaks lines there; longer values are looked for in pie
 _REMAINDER = 12  # bytes of a last piece that is looked for by itself
 
 
+def forms(values: Iterable[bytes]) -> list[bytes]:
+    """What has to be looked for to find values: the longest first.
+
+    Each line of them, as it is and in JSON, in URLs and in base64, where that may begin at any byte of what
+    was encoded.
+    """
+    patterns = {piece for value in values for form in _forms(value) for piece in _pieces(form)}
+    return sorted(patterns - {b""}, key=len, reverse=True)
+
+
 class Scrubber:
     """Replaces values in a stream of bytes.
 
     Parameters
     ----------
     values
-        The secrets' values. Looked for are each line of them, as it is and in JSON, in URLs and in base64,
-        where that may begin at any byte of what was encoded.
+        The secrets' values, which are looked for in all their `forms`.
     """
 
     def __init__(self, values: Iterable[bytes]) -> None:
-        patterns = {piece for value in values for form in _forms(value) for piece in _pieces(form)}
-        self._patterns = sorted(patterns - {b""}, key=len, reverse=True)
+        self._patterns = forms(values)
         self._longest = len(self._patterns[0]) if self._patterns else 0
         self._expression = re.compile(b"|".join(map(re.escape, self._patterns)))
         self._held = b""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +25,9 @@ class Tracker(Protocol):
     run_directory: str
     """Name of the directory, below the one that `environment` was given, in which runs appear."""
 
+    def settings(self, variables: Mapping[str, str], defaults: Settings) -> Settings:
+        """The settings of code that gets some variables of its own; ``defaults`` where they say nothing."""
+
     def run_id(self, job: TrackedJob, settings: Settings) -> str:
         """The id that the job's run gets unless its code chooses another."""
 
@@ -40,7 +45,13 @@ class Tracker(Protocol):
         """
 
     def runs(self, directory: Path) -> list[Run]:
-        """The runs found below the directory that a job wrote to, oldest first. May take seconds each."""
+        """The runs found in a directory, oldest first; what was read once is remembered until it changes."""
+
+    def marks(self, directory: Path) -> frozenset[str]:
+        """What changes when there are other runs in a directory than before; costs next to nothing."""
+
+    def mask(self, directory: Path, values: Collection[bytes]) -> None:
+        """Overwrite values of secrets in all that was written below a directory, which stays readable."""
 
     def history(self, run: Path, *, points: int = 1000) -> list[Series]:
         """The metrics of one run directory, at most ``points`` of each. May take seconds."""
@@ -63,8 +74,9 @@ class Tracker(Protocol):
         """Upload an offline run. May take minutes; raises as `account` does."""
 
 
+@cache
 def tracker(name: str) -> Tracker:
-    """The tracker that specs call ``name``.
+    """The tracker that specs call ``name``; one object a process, which remembers what it has read.
 
     Raises
     ------
@@ -77,3 +89,11 @@ def tracker(name: str) -> Tracker:
         raise Invalid(f"no experiment tracker {name!r}", fix=f"use one of these: {known}")
     made: Tracker = found[name].load()()
     return made
+
+
+def tracker_of_key(variables: Collection[str]) -> Tracker | None:
+    """The tracker whose key is one of some environment variables."""
+    if not variables:
+        return None
+    known = (tracker(name) for name in sorted({point.name for point in entry_points(group=ENTRY_POINTS)}))
+    return next((each for each in known if each.key_variable in variables), None)

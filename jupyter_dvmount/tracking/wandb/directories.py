@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import msgspec
 from jupyter_dvmount.store import StoreError
 from jupyter_dvmount.tracking.model import Run, RunState, Series
 
-from .program import lines, output
+from .program import inspect
 
 _LOGS = "*/run-*.wandb"
 _OFFLINE = "offline-"
@@ -42,8 +43,6 @@ class _Summary(msgspec.Struct, kw_only=True):
     config: dict[str, Any] = {}
     summary: dict[str, Any] = {}
     tags: list[str] | None = None
-    sweep: str = ""
-    sweep_id: str = ""
     console: list[Any] | None = None
     start_time: str = ""
     last_write: str = ""
@@ -76,8 +75,20 @@ class RunDirectories:
             known[1],
             directory=str(log.parent.relative_to(directory)),
             offline=log.parent.name.startswith(_OFFLINE),
-            synced=log.with_name(log.name + ".synced").exists(),
+            synced=_synced(log),
         )
+
+
+def marks(directory: Path) -> frozenset[str]:
+    """The logs below a directory that tell something, and whether they have been uploaded."""
+    logs = (log for log in directory.glob(_LOGS) if not log.parent.is_symlink())
+    with suppress(FileNotFoundError):  # removed just now
+        return frozenset(f"{log}{_synced(log)}" for log in logs if log.stat().st_size > _HEADER)
+    return frozenset()
+
+
+def _synced(log: Path) -> bool:
+    return log.with_name(log.name + ".synced").exists()
 
 
 def history(run: Path, *, points: int) -> list[Series]:
@@ -104,7 +115,8 @@ def _thin(steps: list[int], values: list[float], points: int) -> tuple[list[int]
 
 
 def _history(run: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for line in lines(["leet", "inspect", "--json", str(run)]):
+    log = next(run.glob("run-*.wandb"), None)
+    for line in inspect(log) if log is not None else ():
         if b'"type":"history"' in line:
             record = msgspec.json.decode(line)["history"]
             yield int(record.get("step", {}).get("num", 0)), record.get("item", {})
@@ -115,8 +127,7 @@ def _read(log: Path, size: int) -> Run:
     if size <= _HEADER:
         return Run(run_id=run_id)
     try:
-        text = output(["leet", "inspect", "--summary", "--json", str(log.parent)])
-        found = msgspec.json.decode(text, type=_Summary)
+        found = msgspec.json.decode(b"".join(inspect(log, "-summary")), type=_Summary)
     except (StoreError, msgspec.DecodeError):
         return Run(run_id=run_id)  # cut off in its first record
     return Run(
@@ -129,11 +140,19 @@ def _read(log: Path, size: int) -> Run:
         config=found.config,
         summary={name: value for name, value in found.summary.items() if not name.startswith("_")},
         tags=tuple(found.tags or ()),
-        sweep=found.sweep or found.sweep_id,
+        sweep=_sweep(log),
         console=tuple(map(str, (found.console or [])[-_CONSOLE_LINES:])),
         started=_time(found.start_time),
         updated=_time(found.last_write),
     )
+
+
+def _sweep(log: Path) -> str:
+    """The sweep that a run belongs to, which the summary does not say."""
+    for line in inspect(log):
+        if b'"type":"run"' in line:
+            return str(msgspec.json.decode(line)["run"].get("sweep_id", ""))
+    return ""
 
 
 def _time(text: str) -> datetime | None:

@@ -7,7 +7,10 @@ The variables are those of wandb's documentation. Everything of ours that code m
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from hashlib import blake2b
+
+import msgspec
 
 from jupyter_dvmount.tracking.model import Settings, TrackedJob
 
@@ -22,6 +25,16 @@ _DIRECTORIES = {
     "WANDB_DATA_DIR": "/data",
     "WANDB_ARTIFACT_DIR": "/artifacts",
 }
+
+
+def settings(variables: Mapping[str, str], defaults: Settings) -> Settings:
+    """The settings of code that gets some variables of its own."""
+    return msgspec.structs.replace(
+        defaults,
+        project=variables.get("WANDB_PROJECT") or defaults.project,
+        entity=variables.get("WANDB_ENTITY") or defaults.entity,
+        base_url=variables.get("WANDB_BASE_URL") or defaults.base_url,
+    )
 
 
 def run_id(job: TrackedJob, settings: Settings) -> str:
