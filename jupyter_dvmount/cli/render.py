@@ -16,7 +16,7 @@ import click
 import msgspec
 
 from jupyter_dvmount.mounting.model import Check, Mount
-from jupyter_dvmount.pipelines.jobs import DatumCounts, DatumInfo, Job, JobInput, PipelineInfo
+from jupyter_dvmount.pipelines.jobs import DatumCounts, DatumInfo, Job, JobInput, PipelineInfo, Tracked
 from jupyter_dvmount.pipelines.model import DatumInput, Explained
 from jupyter_dvmount.pipelines.secrets import Secret
 from jupyter_dvmount.store import (
@@ -322,6 +322,8 @@ def _inline(value: msgspec.Struct) -> str:
         return f"{value.repo}@{value.branch}={value.commit or '?'}"
     if isinstance(value, DatumInput):
         return f"{value.name}:{value.path}"
+    if isinstance(value, Tracked):
+        return " ".join(filter(None, (value.provider, value.run_id, value.status, value.url)))
     if isinstance(value, DatumCounts):
         return ", ".join(
             f"{number} {name}" for name, number in msgspec.structs.asdict(value).items() if number

@@ -27,6 +27,7 @@ from msgspec.structs import replace
 from jupyter_dvmount.config import Config, load_config
 from jupyter_dvmount.mounting.checkout import discard
 from jupyter_dvmount.store import Invalid, StoreError, VersionStore, open_store
+from jupyter_dvmount.tracking import tracker
 
 from . import messages, surroundings
 from .inputs import Inputs
@@ -34,7 +35,8 @@ from .logs import LogLine, Recorder
 from .messages import Attempt, Event, Finished, Logged, Order, Output, Run, Started
 from .notebooks import with_command
 from .outputs import Written, is_empty, store_outputs
-from .sandbox.plan import Outcome, Place, Plan, Sandbox
+from .runs.files import RunFiles
+from .sandbox.plan import RUNS, Bind, Outcome, Place, Plan, Sandbox
 from .sandbox.run import run_plan
 from .sandbox.supervise import Cancel, Supervisor
 from .sandbox.tiers import Tiers
@@ -101,6 +103,7 @@ class Agent:
         self._scratch = scratch
         self._emit = emit
         self._inputs = Inputs(config, store)
+        self._runs = RunFiles(config.state / "runs")
         self._tiers = Tiers(hidden=(config.state / "secrets", *hidden))
         self._supervisor = Supervisor()
         self._lock = threading.Lock()
@@ -149,6 +152,8 @@ class Agent:
         finally:
             with self._lock:
                 self._cancelled.discard(attempt.id)
+            if attempt.runs is not None:
+                self._runs.settle(attempt.runs.key, tracker(attempt.runs.provider), _values(order))
             _clear(_memory(self._scratch) / attempt.id)
         if written is not None and not is_empty(written.out):
             waiting.add(written, outcome, root)
@@ -166,7 +171,7 @@ class Agent:
             plan = with_command(plan, sandbox.tier, self._store)
             self._emit(Started(attempt.id, sandbox.tier, tuple(self._warnings(sandbox, plan))))
             place = self._place(order, attempt, sandbox, root)
-            recorder = Recorder(value for values in order.secrets.values() for value in values.values())
+            recorder = Recorder(_values(order))
             outcome = run_plan(
                 plan,
                 place,
@@ -198,11 +203,13 @@ class Agent:
         inputs.mkdir(parents=True)
         out = root / "out"
         out.mkdir()
+        kept = attempt.runs and self._runs.open(attempt.runs.key)
         return Place(
             root=root,
             inputs=self._inputs.provide(attempt.datum, inputs, mount=sandbox.reads_private(plan)),
             secrets=surroundings.secret_files(plan, order.secrets, _memory(self._scratch) / attempt.id),
             out=out,
+            kept=(Bind(kept, RUNS),) if kept else (),
             env=surroundings.variables(order.batch, attempt, sandbox.tier),
             secret_env=surroundings.secret_variables(plan, order.secrets),
         )
@@ -288,6 +295,11 @@ def _kept(plan: Plan, place: Place, outcome: Outcome) -> Path | None:
     kept.mkdir()
     found.rename(kept / plan.keep)
     return kept
+
+
+def _values(order: Run) -> list[bytes]:
+    """The values of the secrets of a batch."""
+    return [value for values in order.secrets.values() for value in values.values()]
 
 
 def _memory(scratch: Path) -> Path:

@@ -66,6 +66,11 @@ class Begun(msgspec.Struct, frozen=True):
     next: int
 
 
+def log_name(pipeline: str, job: str) -> str:
+    """What the logs of a job are filed under, and its other files."""
+    return f"{pipeline.replace('/', '@')}@{job}"
+
+
 class LogPage(msgspec.Struct, frozen=True):
     """Part of a log: ``offset`` is where the next one begins, ``ended`` whether there will be no more."""
 

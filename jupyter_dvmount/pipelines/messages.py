@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from .logs import LogLine
+from .logs import LogKey, LogLine
 from .model import Datum
 from .sandbox.plan import Outcome, Plan, Tier
+
+
+class RunPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the runs of an attempt are kept (`runs.files.RunFiles`), and the tracker that they are of."""
+
+    key: LogKey
+    provider: str
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,11 +27,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         What it sees.
     env
         Variables of this attempt alone, such as the id of its W&B run.
+    runs
+        Where its runs are kept, if they are tracked.
     """
 
     id: str
     datum: Datum
     env: dict[str, str] = {}
+    runs: RunPlace | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,6 @@ from jupyter_dvmount.store import (
     VersionStore,
 )
 
-from .controller.active import log_name
 from .controller.cron import put_tick
 from .controller.process import ensure_controller
 from .datums import Code, Heads, branches, code_of, current_heads
@@ -33,10 +32,11 @@ from .jobs.database import Database, open_database
 from .jobs.graph import in_order, upstream
 from .jobs.planning import Branch, begin, new_id, plan
 from .kept import has_commit, keep_spec, make_repos, remove_repos, spec_repo, with_triggers
-from .logs import LogStore
+from .logs import LogStore, log_name
 from .model import Explained
 from .notebooks import Frozen, freeze
 from .plans import salted_code
+from .runs.files import RunFiles
 from .secrets import SecretStore
 from .spec import Cron, PipelineSpec
 from .tail import Line, LogPart, read_on
@@ -65,6 +65,7 @@ class Pipelines:
         self._store = store
         self._database = database or open_database(config, store)
         self._logs = LogStore(config.state / "logs")
+        self._run_files = RunFiles(config.state / "runs")
         self._secrets = SecretStore(config.state / "secrets")
 
     def close(self) -> None:
@@ -180,6 +181,7 @@ class Pipelines:
             specs.remove(connection, name)
         for job in jobs:
             self._logs.delete(log_name(name, job))
+            self._run_files.delete(log_name(name, job))
         remove_repos(self._store, held.spec, keep_output=keep_output)
 
     def pause(self, name: str, *, paused: bool) -> None:

@@ -9,26 +9,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 
 import msgspec
-from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from jupyter_dvmount.pipelines.executors import Executor
-from jupyter_dvmount.pipelines.jobs import JobInput, JobState, history, work
+from jupyter_dvmount.pipelines.jobs import JobState, history, work
 from jupyter_dvmount.pipelines.jobs.database import Database, Superseded
 from jupyter_dvmount.pipelines.jobs.history import JobRow
 from jupyter_dvmount.pipelines.jobs.schema import now
 from jupyter_dvmount.pipelines.jobs.specs import Version, version
 from jupyter_dvmount.pipelines.jobs.work import Ended
-from jupyter_dvmount.pipelines.logs import LogKey
+from jupyter_dvmount.pipelines.logs import LogKey, log_name
 from jupyter_dvmount.pipelines.messages import Batch, Finished, Started
 from jupyter_dvmount.pipelines.secrets import SecretStore
 from jupyter_dvmount.store import Conflict, Denied, NotFound, StoreError, Unavailable, VersionStore
 
 from .egress import export
 from .finishing import close_output, commit_output
-from .preparing import Stopped, prepare
+from .preparing import NeverThere, Stopped, inputs_of, prepare
 from .running import Running
 from .tidying import tidy
+from .tracking import Tracking
 
 log = logging.getLogger("jupyter_dvmount.pipelines")
 
@@ -48,6 +48,7 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     pool: ThreadPoolExecutor
     wake: Callable[[], object]
     executor: Callable[[], Executor]
+    tracking: Tracking
 
 
 class Active:
@@ -226,8 +227,8 @@ class Active:
         if self._is_paused or self._blocked:
             return
         try:
-            inputs = self._inputs()
-        except _NeverThere as error:
+            inputs = inputs_of(self._tools.store, self._tools.database, self._row)
+        except NeverThere as error:
             self._fail("unrunnable", str(error))
             return
         if inputs is None:
@@ -251,31 +252,6 @@ class Active:
             )
         )
 
-    def _inputs(self) -> tuple[JobInput, ...] | None:
-        """The commits to read; None while a job upstream has not ended."""
-        found = []
-        with self._tools.database.read() as connection:
-            for each in self._row.input:
-                if not each.upstream or each.commit:
-                    found.append(each)
-                    continue
-                row = history.row_of(connection, each.upstream, self._row.id)
-                if row is None:
-                    raise _NeverThere(f"pipeline {each.upstream}, which makes {each.repo}, has been deleted")
-                if row.finished is None:
-                    return None
-                if row.state != "success":
-                    reason = f": {row.reason}" if row.reason else ""
-                    raise _NeverThere(f"{each.upstream}@{row.id[:12]} upstream ended as {row.state}{reason}")
-                found.append(replace(each, commit=row.id))
-        return tuple(each if each.commit else replace(each, commit=self._head(each)) for each in found)
-
-    def _head(self, wanted: JobInput) -> str:
-        try:
-            return self._tools.store.inspect_branch(wanted.repo, wanted.branch).head or ""
-        except NotFound:
-            return ""
-
     def _run(self) -> None:
         if self._running is None:
             if self._killed_because:
@@ -285,8 +261,9 @@ class Active:
             if executor is None:
                 return
             try:
+                runs = self._tools.tracking.begin(self._row, self._its_version())
                 self._running = Running(
-                    self._tools.database, self._row, self._its_version(), slots=executor.slots
+                    self._tools.database, self._row, self._its_version(), slots=executor.slots, runs=runs
                 )
             except StoreError as error:
                 self._fail("unrunnable", _line(error))
@@ -341,6 +318,7 @@ class Active:
                     return
             if row.state == "egressing":
                 export(tools.store.read(row.output, row.id), target)
+            tools.tracking.conclude(row, held)
             with tools.database.write(epoch=tools.epoch) as connection:
                 work.count(connection, row.num)
                 history.end(connection, row.num, "success", row.reason if not row.total else "")
@@ -350,10 +328,11 @@ class Active:
 
     def _fail(self, state: JobState, reason: str) -> None:
         """End the job without an output."""
-        tools, row = self._tools, self._row
+        tools, row, held = self._tools, self._row, self._its_version()
 
         def fail() -> None:
             close_output(tools.store, row, reason)
+            tools.tracking.conclude(row, held)
             with tools.database.write(epoch=tools.epoch) as connection:
                 if row.state != "created":
                     work.count(connection, row.num)
@@ -429,15 +408,6 @@ class Active:
             with self._tools.database.read() as connection:
                 self._version = version(connection, self.pipeline, self._row.version)
         return self._version
-
-
-class _NeverThere(Exception):
-    """An input that will not come."""
-
-
-def log_name(pipeline: str, job: str) -> str:
-    """What the logs of a job are filed under."""
-    return f"{pipeline.replace('/', '@')}@{job}"
 
 
 def _line(error: StoreError) -> str:

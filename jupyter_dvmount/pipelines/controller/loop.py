@@ -30,6 +30,7 @@ from .active import Active, Tools
 from .cron import Clocks
 from .following import Follower
 from .lease import Lease, take
+from .tracking import Tracking
 
 log = logging.getLogger("jupyter_dvmount.pipelines")
 
@@ -72,6 +73,7 @@ class Controller:
         self._epoch = epoch
         self._secrets = SecretStore(config.state / "secrets")
         self._logs = LogStore(config.state / "logs")
+        self._tracking = Tracking(config.state, database, self._secrets, epoch=epoch)
         self._follower = Follower(store, database, epoch)
         self._clocks = Clocks(store, database, epoch)
         self._executor: Executor | None = None
@@ -173,6 +175,7 @@ class Controller:
             pool=self._pool,
             wake=self._wake.set,
             executor=self._open_executor,
+            tracking=self._tracking,
         )
 
     def _renew(self) -> None:
@@ -302,5 +305,6 @@ class Controller:
         if self._executor is not None:
             self._executor.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._tracking.close()
         if self._pump is not None:
             self._pump.join()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from itertools import islice
 
+from msgspec.structs import replace
+
 from jupyter_dvmount.pipelines.datums import enumerate_datums
 from jupyter_dvmount.pipelines.datums.scratch import Scratch
 from jupyter_dvmount.pipelines.explain import nothing_because
@@ -23,6 +25,43 @@ BATCH = 10_000
 
 class Stopped(Exception):
     """Somebody wants the job to end."""
+
+
+class NeverThere(Exception):
+    """An input that will not come."""
+
+
+def inputs_of(store: VersionStore, database: Database, row: JobRow) -> tuple[JobInput, ...] | None:
+    """The commits that a job has to read; None while a job upstream has not ended.
+
+    Raises
+    ------
+    NeverThere
+        If it has ended without an output.
+    """
+    found = []
+    with database.read() as connection:
+        for each in row.input:
+            if not each.upstream or each.commit:
+                found.append(each)
+                continue
+            above = history.row_of(connection, each.upstream, row.id)
+            if above is None:
+                raise NeverThere(f"pipeline {each.upstream}, which makes {each.repo}, has been deleted")
+            if above.finished is None:
+                return None
+            if above.state != "success":
+                reason = f": {above.reason}" if above.reason else ""
+                raise NeverThere(f"{each.upstream}@{above.id[:12]} upstream ended as {above.state}{reason}")
+            found.append(replace(each, commit=row.id))
+    return tuple(each if each.commit else replace(each, commit=_head(store, each)) for each in found)
+
+
+def _head(store: VersionStore, wanted: JobInput) -> str:
+    try:
+        return store.inspect_branch(wanted.repo, wanted.branch).head or ""
+    except NotFound:
+        return ""
 
 
 def prepare(

@@ -20,6 +20,8 @@ from jupyter_dvmount.pipelines.kept import meta_repo
 from jupyter_dvmount.pipelines.messages import Attempt, Batch, Finished
 from jupyter_dvmount.pipelines.plans import plan_of
 
+from .tracking import JobRuns
+
 LARGEST = 32
 """Datums that are handed out together where the spec says nothing: their outputs are stored together."""
 SHARES = 4
@@ -65,14 +67,19 @@ class Running:
         The job, in state ``running``.
     slots
         How many sets the executor runs at a time.
+    runs
+        Its runs in an experiment tracker, if it is tracked.
     """
 
-    def __init__(self, database: Database, row: JobRow, version: Version, *, slots: int) -> None:
+    def __init__(
+        self, database: Database, row: JobRow, version: Version, *, slots: int, runs: JobRuns | None = None
+    ) -> None:
         spec = version.spec
         self._database = database
         self._row = row
         self._spec = spec
         self._plan = plan_of(spec)
+        self._runs = runs
         self._tries = max(spec.datum_tries, 1)
         self._most = spec.parallelism_spec.constant or None
         waiting = row.total - row.skipped
@@ -113,6 +120,8 @@ class Running:
         attempts: list[Attempt] = []
         for each in chosen:
             attempt = Attempt(id=os.urandom(8).hex(), datum=each.datum)
+            if self._runs is not None:
+                attempt = self._runs.dress(attempt, each.attempts + 1)
             self._out[attempt.id] = _Out(each, together, is_begun=not attempts)
             attempts.append(attempt)
         self._out_sets += 1

@@ -14,7 +14,9 @@ from .records import (
     Part,
     PipelineChange,
     PipelineInfo,
+    RunStatus,
     Tracked,
+    TrackedRun,
 )
 
 __all__ = [
@@ -28,5 +30,7 @@ __all__ = [
     "Part",
     "PipelineChange",
     "PipelineInfo",
+    "RunStatus",
     "Tracked",
+    "TrackedRun",
 ]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Update, func, insert, select, update
 
 from jupyter_dvmount.store import CommitRef, Conflict, Invalid, NotFound
 
-from .records import FINAL, DatumCounts, Job, JobInput, JobState, Part
+from .records import FINAL, DatumCounts, Job, JobInput, JobState, Part, Tracked
 from .schema import jobs, now
 from .specs import wish
 
@@ -26,9 +26,17 @@ def add(
     inputs: tuple[JobInput, ...],
     *,
     anew: bool = False,
+    tracking: Tracked | None = None,
 ) -> None:
     """Make a job; with ``anew`` all of its datums run."""
-    row = {"pipeline": pipeline, "id": id, "version": version, "input": inputs, "anew": anew}
+    row = {
+        "pipeline": pipeline,
+        "id": id,
+        "version": version,
+        "input": inputs,
+        "anew": anew,
+        "tracking": tracking,
+    }
     connection.execute(insert(jobs).values(**row, state="created", created=now()))
     wish(connection)
 
@@ -94,6 +102,11 @@ def change(connection: Connection, num: int, **values: object) -> None:
     """
     if connection.execute(_open(num).values(**values)).rowcount != 1:
         raise NotFound("the job is over or its pipeline has been deleted")
+
+
+def track(connection: Connection, num: int, tracking: Tracked) -> None:
+    """Note what has become of the run of a job, also of one that is over."""
+    connection.execute(update(jobs).where(jobs.c.num == num).values(tracking=tracking))
 
 
 def end(connection: Connection, num: int, state: JobState, reason: str = "") -> None:

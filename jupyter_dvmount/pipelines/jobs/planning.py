@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from sqlalchemy import Connection
 
 from jupyter_dvmount.pipelines.datums import branches
+from jupyter_dvmount.pipelines.runs.expected import expected
 
 from . import history, specs
 from .graph import downstream, producers
@@ -61,7 +62,8 @@ def plan(
             _input(pair, roots.get(name, {}), makers.get(pair, ""), affected, heads)
             for pair in branches(graph[name])
         )
-        history.add(connection, name, id, versions[name].number, inputs, anew=name == anew)
+        run = expected(graph[name], id, graph.values())
+        history.add(connection, name, id, versions[name].number, inputs, anew=name == anew, tracking=run)
 
 
 def _input(pair: Branch, given: Commits, maker: str, affected: Collection[str], heads: Commits) -> JobInput:
@@ -110,7 +112,9 @@ def _continue(
         return False
     making = [maker for maker in above if history.row_of(connection, maker, newest.id) is not None]
     inputs = tuple(_input(pair, {}, makers.get(pair, ""), making, heads) for pair in pairs)
-    history.add(connection, name, newest.id, specs.version(connection, name).number, inputs)
+    versions = specs.current(connection)
+    run = expected(versions[name].spec, newest.id, (each.spec for each in versions.values()))
+    history.add(connection, name, newest.id, versions[name].number, inputs, tracking=run)
     return True
 
 

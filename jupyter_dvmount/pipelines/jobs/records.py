@@ -12,12 +12,14 @@ from jupyter_dvmount.pipelines.model import DatumInput
 from jupyter_dvmount.pipelines.sandbox.plan import FailureClass
 from jupyter_dvmount.pipelines.spec import PipelineSpec
 from jupyter_dvmount.store import CommitRef
+from jupyter_dvmount.tracking.model import RunState
 
 JobState = Literal[
     "created", "starting", "running", "finishing", "egressing", "success", "failure", "killed", "unrunnable"
 ]
 DatumState = Literal["starting", "success", "failed", "recovered", "skipped"]
 PipelineState = Literal["running", "paused"]
+RunStatus = Literal["expected", "confirmed", "offline", "none"]
 
 T = TypeVar("T")
 
@@ -59,6 +61,37 @@ class DatumCounts(msgspec.Struct, frozen=True, kw_only=True):
         return self.success + self.skipped + self.failed + self.recovered
 
 
+class TrackedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that a job's code has made in an experiment tracker.
+
+    Parameters
+    ----------
+    run_id, project, entity, name
+        As the code chose them in the end.
+    status
+        ``offline`` if it is only on this machine, else ``confirmed``.
+    state
+        What the tracker thinks of it (`tracking.RunState`); the job's own state is what counts.
+    url
+        Its page; empty where there is none, or none that is known for sure.
+    sweep
+        Id of the sweep that it belongs to, or empty.
+    datum, attempt
+        Whose it is.
+    """
+
+    run_id: str
+    project: str = ""
+    entity: str = ""
+    name: str = ""
+    status: RunStatus = "confirmed"
+    state: RunState = "unknown"
+    url: str = ""
+    sweep: str = ""
+    datum: str = ""
+    attempt: int = 1
+
+
 class Tracked(msgspec.Struct, frozen=True, kw_only=True):
     """The run of an experiment tracker that belongs to a job.
 
@@ -67,17 +100,29 @@ class Tracked(msgspec.Struct, frozen=True, kw_only=True):
     provider
         Name of the tracker.
     run_id
-        Id of the run there.
+        Id of the run there: of the newest one that there is, else of the one that is expected.
     status
-        What is known of it, such as ``expected``, ``confirmed`` or ``offline``.
+        ``expected`` until a run has been seen, then its status; ``none`` if the job has ended without one.
     url
-        Its page; empty where there is none.
+        Its page; empty where there is none, or none that is known for sure.
+    project
+        The tracker's project.
+    shared
+        Whether another pipeline logs to the same project, so that ids have the pipeline's name.
+    runs
+        All runs that have been seen, oldest first, at most the newest hundred.
+    total
+        How many have been seen.
     """
 
     provider: str
     run_id: str
-    status: str = "expected"
+    status: RunStatus = "expected"
     url: str = ""
+    project: str = ""
+    shared: bool = False
+    runs: tuple[TrackedRun, ...] = ()
+    total: int = 0
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

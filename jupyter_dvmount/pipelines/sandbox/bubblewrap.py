@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jupyter_dvmount.store import Unavailable
 
-from .plan import PFS, Command, FailureClass, Launch, Place, Plan, Tier
+from .plan import PFS, Bind, Command, FailureClass, Launch, Place, Plan, Tier
 from .users import identity_of
 
 INSTALL = "sudo apt-get install -y bubblewrap"
@@ -45,7 +45,7 @@ class Bubblewrap:
         """Start bwrap with the mounts of ``place``."""
         identity = identity_of(plan.user)
         tmp = place.root / "tmp"
-        for directory in (tmp, tmp / "home", place.out):
+        for directory in (tmp, tmp / "home", place.out, *(bind.source for bind in place.kept)):
             directory.mkdir(exist_ok=True)
             if identity is not None:
                 os.chown(directory, identity.uid, identity.gid)
@@ -70,7 +70,7 @@ class Bubblewrap:
 
     def scratch(self, place: Place) -> tuple[Path, ...]:
         """The output and what is its /tmp; all else is read-only or in memory."""
-        return place.out, place.root / "tmp"
+        return (place.out, place.root / "tmp", *(bind.source for bind in place.kept))
 
     def explain(self, exit_code: int, output: bytes) -> tuple[FailureClass, str]:
         """What bwrap itself says when it cannot set things up."""
@@ -113,11 +113,13 @@ class Bubblewrap:
 
     def _mounts(self, place: Place, tmp: Path) -> list[str]:
         arguments = ["--bind", str(tmp), "/tmp", "--dir", PFS]  # noqa: S108 - a private one
-        for bind in place.secrets:
+        for bind in (*place.secrets, *place.kept):
             arguments += _way_to(Path(bind.target))
         for bind in (*place.inputs, *place.secrets):
             arguments += ["--ro-bind", str(bind.source), bind.target]
-        return [*arguments, "--bind", str(place.out), f"{PFS}/out", "--remount-ro", "/"]
+        for bind in (Bind(place.out, f"{PFS}/out"), *place.kept):
+            arguments += ["--bind", str(bind.source), bind.target]
+        return [*arguments, "--remount-ro", "/"]
 
 
 def _same(entry: Path) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jupyter_dvmount.store import Invalid, Unavailable
 
-from .plan import PFS, Command, FailureClass, Launch, Place, Plan, Tier
+from .plan import PFS, Bind, Command, FailureClass, Launch, Place, Plan, Tier
 
 INSTALL = "sudo apt-get install -y podman runc"
 LABEL = "dvmount"
@@ -51,6 +51,8 @@ class Image:
             raise Invalid("the spec names no image", fix="set transform.image, or use another tier")
         name = f"{LABEL}-{os.urandom(8).hex()}"
         place.out.mkdir(exist_ok=True)
+        for bind in () if self.reads_private(plan) else place.kept:
+            bind.source.chmod(0o777)  # for whoever the image's user is; nobody else can list the way to it
         environment = {**place.env, **plan.env, **place.secret_env}
         arguments = [*self._engine, "run", "--rm", "--interactive", "--name", name, "--label", LABEL]
         arguments += ["--pull", "missing", "--network", plan.network, *self._options]
@@ -66,7 +68,8 @@ class Image:
             arguments += ["--ulimit", f"fsize={plan.disk}:{plan.disk}"]
         for bind in (*place.inputs, *place.secrets):
             arguments += ["--mount", f"type=bind,src={bind.source},dst={bind.target},ro"]
-        arguments += ["--mount", f"type=bind,src={place.out},dst={PFS}/out"]
+        for bind in (Bind(place.out, f"{PFS}/out"), *place.kept):
+            arguments += ["--mount", f"type=bind,src={bind.source},dst={bind.target}"]
         for key in environment:
             arguments += ["--env", key]  # without the value, which would be seen in the list of processes
         if command.argv:
@@ -89,7 +92,7 @@ class Image:
 
     def scratch(self, place: Place) -> tuple[Path, ...]:
         """The output. What is written to the container's own layer is the engine's to count."""
-        return (place.out,)
+        return (place.out, *(bind.source for bind in place.kept))
 
     def explain(self, exit_code: int, output: bytes) -> tuple[FailureClass, str]:
         """What the engine's own exit codes mean."""

@@ -25,7 +25,7 @@ class Plain:
         home = place.root / "home"
         tmp = place.root / "tmp"
         identity = identity_of(plan.user)
-        for directory in (home, tmp, place.out):
+        for directory in (home, tmp, place.out, *(bind.source for bind in place.kept)):
             directory.mkdir(exist_ok=True)
             if identity is not None:
                 os.chown(directory, identity.uid, identity.gid)
@@ -46,7 +46,7 @@ class Plain:
 
     def scratch(self, place: Place) -> tuple[Path, ...]:
         """The output, and the directories that its variables name."""
-        return place.out, place.root / "home", place.root / "tmp"
+        return (place.out, place.root / "home", place.root / "tmp", *(bind.source for bind in place.kept))
 
     def explain(self, exit_code: int, output: bytes) -> tuple[FailureClass, str]:
         """Every failure is the code's own."""
@@ -76,7 +76,7 @@ def _lay_out(place: Place) -> dict[str, str]:
     out = pfs / "out"
     if not out.is_symlink():
         out.symlink_to(place.out)
-    moved = {bind.target: str(bind.source) for bind in place.secrets}
+    moved = {bind.target: str(bind.source) for bind in (*place.secrets, *place.kept)}
     return {**moved, PFS: str(pfs)}
 
 

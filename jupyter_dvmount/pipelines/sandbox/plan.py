@@ -13,6 +13,8 @@ FailureClass = Literal["", "user", "oom", "timeout", "infrastructure"]
 
 PFS = "/pfs"
 """Where code finds its data, in every tier that can have a root directory of its own."""
+RUNS = "/dvm/runs"
+"""Where the code of a tracked job writes what its tracker says about runs."""
 GRACE = 10.0
 """Seconds between SIGINT and SIGKILL: what a training needs to write down its last step."""
 
@@ -127,7 +129,7 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Bind(msgspec.Struct, frozen=True):
-    """A local file or directory that appears at ``target``, an absolute path, read-only."""
+    """A local file or directory that appears at ``target``, an absolute path."""
 
     source: Path
     target: str
@@ -141,11 +143,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     root
         The attempt's own directory; every tier may make more in it.
     inputs
-        Data, below ``/pfs``.
+        Data, below ``/pfs``, read-only.
     secrets
-        Files of secrets.
+        Files of secrets, read-only.
     out
         What appears as ``/pfs/out``, writable.
+    kept
+        Directories that outlive the attempt, writable.
     env
         The variables of the job's surroundings, with the paths of ``/pfs``.
     secret_env
@@ -156,6 +160,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[Bind, ...] = ()
     secrets: tuple[Bind, ...] = ()
     out: Path
+    kept: tuple[Bind, ...] = ()
     env: dict[str, str] = {}
     secret_env: dict[str, str] = {}
 
