@@ -20,6 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from jupyter_dvmount.config import Config
+from jupyter_dvmount.pipelines.executors import Executor
 from jupyter_dvmount.pipelines.executors.local import LocalExecutor
 from jupyter_dvmount.pipelines.messages import Attempt, Batch, Finished
 from jupyter_dvmount.pipelines.model import Datum, DatumInput
@@ -68,41 +69,35 @@ def measure(tier: Tier) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         config = Config(store=(root / "store").as_uri(), state=root / "state", root=root / "root")
-        with open_store(config.store) as store:
-            store.create_repo("images")
-            store.create_repo("outputs")
-            with store.modify("images", "master") as writer:
-                writer.put("/a.txt", b"a")
-        datum = Datum("0" * 64, (_input(writer.commit.id),))
+        datum = make_datum(config)
         with LocalExecutor(config, SecretStore(root / "secrets"), 2) as executor:
-            _run(executor, [_batch(tier, datum, 3), _batch(tier, datum, 3)])  # warm
+            run(executor, [batch(tier, datum, 3), batch(tier, datum, 3)])  # warm
             begin = time.perf_counter()
-            _run(executor, [_batch(tier, datum, BATCH[tier]), _batch(tier, datum, BATCH[tier])])
+            run(executor, [batch(tier, datum, BATCH[tier]), batch(tier, datum, BATCH[tier])])
             rate = 2 * BATCH[tier] / (time.perf_counter() - begin)
         with LocalExecutor(config, SecretStore(root / "secrets"), 1) as executor:
-            _run(executor, [_batch(tier, datum, 3)])
+            run(executor, [batch(tier, datum, 3)])
             times = []
             for _ in range(ONE_BY_ONE[tier]):
                 begin = time.perf_counter()
-                _run(executor, [_batch(tier, datum, 1)])
+                run(executor, [batch(tier, datum, 1)])
                 times.append(time.perf_counter() - begin)
         return statistics.median(times) * 1000, rate
 
 
-def _input(commit: str) -> DatumInput:
-    return DatumInput(
-        name="images",
-        repo="images",
-        branch="master",
-        commit=commit,
-        path="/a.txt",
-        type="file",
-        hash="",
-        size=1,
-    )
+def make_datum(config: Config) -> Datum:
+    """A datum of one small file in a new store."""
+    with open_store(config.store) as store:
+        store.create_repo("images")
+        store.create_repo("outputs")
+        with store.modify("images", "master") as writer:
+            writer.put("/a.txt", b"a")
+    values = {"name": "images", "repo": "images", "branch": "master", "commit": writer.commit.id}
+    return Datum("0" * 64, (DatumInput(**values, path="/a.txt", type="file", hash="", size=1),))
 
 
-def _batch(tier: Tier, datum: Datum, count: int) -> Batch:
+def batch(tier: Tier, datum: Datum, count: int) -> Batch:
+    """``true`` as command, so many times."""
     plan = Plan(cmd=("true",), image=IMAGE if tier == "image" else "")
     attempts = tuple(Attempt(id=os.urandom(8).hex(), datum=datum) for _ in range(count))
     return Batch(
@@ -115,11 +110,13 @@ def _batch(tier: Tier, datum: Datum, count: int) -> Batch:
     )
 
 
-def _run(executor: LocalExecutor, batches: list[Batch]) -> None:
+def run(executor: Executor, batches: list[Batch]) -> None:
+    """Run batches to their end, as many at a time as the executor takes."""
     waiting = {attempt.id for batch in batches for attempt in batch.attempts}
-    for batch in batches:
-        executor.submit(batch)
+    left = [*batches]
     while waiting:
+        while left and executor.room:
+            executor.submit(left.pop())
         for event in executor.events(30):
             if isinstance(event, Finished):
                 assert event.outcome.state == "success", event

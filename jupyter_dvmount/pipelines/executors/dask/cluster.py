@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import dask.config
 import msgspec
 from distributed import Client, LocalCluster
 from distributed.scheduler import KilledWorker
@@ -25,6 +26,8 @@ CONNECT = 10.0
 SILENCE = 25.0
 """Seconds without an answer after which a scheduler or a worker counts as dead; more than `worker.LEASE`."""
 _END = 5.0
+_QUIET = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
+# nobody looks at statistics of the cluster on this machine, and sampling them costs a tenth of a core each
 Answer = TypeVar("Answer")
 
 
@@ -80,6 +83,7 @@ class Cluster:
         Unavailable
             If it does not start.
         """
+        dask.config.set(_QUIET)  # here and, by way of the nannies, in the workers
         local: Any = None
         try:
             local = LocalCluster(

@@ -25,7 +25,7 @@ from nacl.public import PrivateKey, SealedBox
 
 from jupyter_dvmount.config import Config, load_config
 from jupyter_dvmount.pipelines.executors.local import LocalExecutor
-from jupyter_dvmount.pipelines.messages import Finished
+from jupyter_dvmount.pipelines.messages import Event, Finished
 from jupyter_dvmount.pipelines.secrets import SecretStore
 from jupyter_dvmount.store import NoStore, NotFound, StoreError, Unavailable, open_store
 
@@ -55,7 +55,7 @@ LINGER = 60.0
 """Seconds that an agent stays warm without a task."""
 BEHIND = 256
 """Reports that wait for the executor before tasks wait, too."""
-_GATHER = 0.03  # seconds in which events are gathered: a message costs some milliseconds
+_GATHER, _STEP = 0.1, 0.02  # seconds in which events are gathered: a message costs some milliseconds
 _LOOK = 1.0
 _PATIENCE = 60.0  # seconds in which a task's session has to be there and its store be opened
 _ALIVE = {Status.running, Status.paused, Status.closing_gracefully}
@@ -191,12 +191,9 @@ class Session:
             while waiting and not self.is_over:
                 if not self._obey(executor, box):
                     return
-                events = executor.events(_GATHER)
+                events = _gather(executor, waiting)
                 if events:
-                    time.sleep(_GATHER)
-                    events += executor.events(0)
                     self._report(Told(begin.task, tuple(events)))
-                    waiting -= {event.attempt for event in events if isinstance(event, Finished)}
         finally:
             self._give_back(executor, is_clean=not waiting)
 
@@ -238,6 +235,21 @@ class Session:
             executor.close()
 
 
+def _gather(executor: LocalExecutor, waiting: set[str]) -> list[Event]:
+    """Events of some time, or of the end; those that have finished are not waited for any more."""
+    found = executor.events(_GATHER)
+    deadline = time.monotonic() + _GATHER
+    fresh = found
+    while found:
+        waiting -= {event.attempt for event in fresh if isinstance(event, Finished)}
+        if not waiting or time.monotonic() > deadline:
+            break
+        time.sleep(_STEP)
+        fresh = executor.events(0)
+        found += fresh
+    return found
+
+
 _sessions: dict[tuple[str, str], Session] = {}
 """By the worker's address and the session's name."""
 
@@ -267,7 +279,7 @@ def work(session: str, task: str) -> None:
     while (found := _sessions.get((address, session))) is None or not found.is_open:
         if time.monotonic() > deadline or (found is not None and found.is_over):
             raise Unavailable("the worker has not heard of the controller", fix="see whether one is running")
-        time.sleep(_GATHER)
+        time.sleep(_STEP)
     found.run(task)
 
 
