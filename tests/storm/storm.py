@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from jupyter_dvmount.pipelines.jobs import FINAL
 from jupyter_dvmount.pipelines.jobs.schema import results
+from tests.integration.pipelines.dask_cluster import DaskCluster
 from tests.integration.pipelines.lab import Lab
 from tests.integration.pipelines.sandboxes import running
 from tests.integration.pipelines.test_controller import check_whole, source
@@ -28,10 +29,15 @@ VICTIMS = {
     "keeper": "jupyter_dvmount.pipelines.sandbox.keeper",
 }
 """What can be killed: the modules that its processes run."""
+OF_DASK = ("worker", "scheduler")
+"""What can be killed besides where datums run on Dask."""
 NAMES = 24
 """Files that come, change and go: as many datums at most."""
 LULL, LAG = (0.05, 3.0), (0.05, 2.5)
 """Seconds between two kills, and between two commits."""
+LULL_OF_DASK = (0.2, 6.0)
+"""Seconds between two kills where much has to be started again after one."""
+WORKERS = 2
 PATIENCE = 300.0
 """Seconds in which everything has to be done after the last kill."""
 _TICK = 0.02
@@ -50,13 +56,18 @@ class Storm:
         Of what is random.
     tier, jobs
         The sandbox, and the database of jobs.
+    on_dask
+        Whether datums run on a Dask cluster, with a scheduler and `WORKERS` workers, instead of this machine.
     """
 
-    def __init__(self, work: Path, *, seed: int, tier: str, jobs: str) -> None:
+    def __init__(self, work: Path, *, seed: int, tier: str, jobs: str, on_dask: bool = False) -> None:
         self._random = random.Random(seed)
         self._work = work
         self._nap = f"0.1{os.getpid():07}"  # seconds; found among the arguments of processes
-        self._lab = Lab(work / "storm", tier=tier, jobs=jobs)
+        self._dask = _start_dask(work, tier) if on_dask else None
+        settings = {"executor": "dask", "dask": self._dask.address} if self._dask is not None else {}
+        self._lull = LULL_OF_DASK if on_dask else LULL
+        self._lab = Lab(work / "storm", tier=tier, jobs=jobs, **settings)
         self._changes: list[Change] = []
         self._commits: list[str] = []
         self._there: set[str] = set()
@@ -74,7 +85,7 @@ class Storm:
         while (moment := time.monotonic()) < end:
             if moment >= next_kill:
                 self._kill(self._random.choice(victims))
-                next_kill = time.monotonic() + self._random.uniform(*LULL)
+                next_kill = time.monotonic() + self._random.uniform(*self._lull)
             if moment >= next_commit:
                 self._commit(self._change())
                 next_commit = time.monotonic() + self._random.uniform(*LAG)
@@ -96,8 +107,10 @@ class Storm:
             assert not states or counts == states, job  # older jobs have forgotten them
         log.info("the sums of jobs are those of their datums")
         assert running(self._nap) == []
+        if self._dask is not None:
+            self._dask.close()
         lab.close()
-        assert [*(lab.config.state / "scratch").iterdir()] == []
+        assert [*lab.config.state.glob("**/scratch/*")] == []
         log.info("no process and no scratch directory is left")
         calm = self._in_peace()
         storm = Lab(lab.root, jobs=lab.config.jobs)
@@ -151,6 +164,16 @@ class Storm:
             lab.kill()
             self._note()
             lab.start()
+        elif victim == "worker" and self._dask is not None:
+            self._random.choice(self._dask.alive()).kill()
+            self._note()
+            self._dask.start_worker()
+        elif victim == "scheduler" and self._dask is not None:
+            self._dask.scheduler.kill()
+            self._note()
+            self._dask.restart_scheduler()
+            for _ in range(WORKERS):  # the others end with their scheduler
+                self._dask.start_worker()
         else:
             found = [each for each in lab.descendants() if _runs(each, VICTIMS[victim])]
             if not found:
@@ -169,6 +192,12 @@ class Storm:
     def _runs(self) -> Counter[str]:
         trace = _trace(self._lab)
         return Counter(trace.read_text().split()) if trace.exists() else Counter()
+
+
+def _start_dask(work: Path, tier: str) -> DaskCluster:
+    """A cluster whose processes are known by the directory of the lab's state."""
+    environment = {"DVMOUNT_TIER": tier, "DVMOUNT_MODE": "checkout"}
+    return DaskCluster(work / "storm" / "state" / "dask", WORKERS, environment=environment)
 
 
 def _trace(lab: Lab) -> Path:

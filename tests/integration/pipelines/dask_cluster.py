@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,16 +27,24 @@ class DaskCluster:
         Address of the scheduler and of the workers.
     prefix
         What to start the next workers with, such as a command that enters a network namespace.
+    environment
+        Variables of all of them besides those of this process.
     """
 
     def __init__(
-        self, root: Path, workers: int = 2, host: str = "127.0.0.1", prefix: Sequence[str] = ()
+        self,
+        root: Path,
+        workers: int = 2,
+        host: str = "127.0.0.1",
+        prefix: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
         self.log = root / "dask.log"
         self._file = root / "at"
         self._host = host
+        self._environment = {**os.environ, **(environment or {})}
         self.prefix = [*prefix]
         self.workers: list[subprocess.Popen[bytes]] = []
         self.scheduler = self.start_scheduler()
@@ -56,11 +64,11 @@ class DaskCluster:
         """Start another one at the same address."""
         self.start_scheduler(int(self.address.rpartition(":")[2]))
 
-    def start_worker(self, host: str = "", **environment: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, *options: str, host: str = "") -> subprocess.Popen[bytes]:
         """Start a worker with one thread, which ends with its scheduler."""
-        options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", host or self._host]
-        place = ["--local-directory", str(self.root / "w"), "--death-timeout", "10"]
-        worker = self._start([*self.prefix, "worker", self.address, *options, *place], environment)
+        place = ["--host", host or self._host, "--local-directory", str(self.root / "w")]
+        usual = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--death-timeout", "10"]
+        worker = self._start(["worker", self.address, *usual, *place, *options], self.prefix)
         self.workers.append(worker)
         return worker
 
@@ -73,13 +81,10 @@ class DaskCluster:
         (found,) = (each for each in self.alive() if word in _arguments_below(each.pid))
         return found
 
-    def _start(
-        self, command: list[str], environment: dict[str, str] | None = None
-    ) -> subprocess.Popen[bytes]:
-        at = next(number for number, each in enumerate(command) if each in {"scheduler", "worker"})
-        dask = [*command[:at], sys.executable, "-m", "dask", *command[at:]]
+    def _start(self, command: Sequence[str], prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        dask = [*prefix, sys.executable, "-m", "dask", *command]
         with self.log.open("ab") as log:
-            return subprocess.Popen(dask, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
+            return subprocess.Popen(dask, stdout=log, stderr=log, env=self._environment)
 
     def close(self) -> None:
         """End all of it."""

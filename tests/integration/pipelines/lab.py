@@ -46,6 +46,8 @@ class Lab:
             "DVMOUNT_STATE": str(self.config.state),
             "DVMOUNT_ROOT": str(self.config.root),
             "DVMOUNT_JOBS": self.config.jobs,
+            "DVMOUNT_EXECUTOR": self.config.executor,
+            "DVMOUNT_DASK": self.config.dask,
             "DVMOUNT_TIER": tier,
             "DVMOUNT_MODE": "checkout",
         }
@@ -156,7 +158,8 @@ class Lab:
     def _is_ours(self, process: psutil.Process) -> bool:
         state = str(self.config.state)
         with suppress(psutil.Error, OSError):
-            is_ours = process.environ().get("DVMOUNT_STATE") == state or state in " ".join(process.cmdline())
+            its = process.environ().get("DVMOUNT_STATE", "")
+            is_ours = its == state or its.startswith(f"{state}/") or state in " ".join(process.cmdline())
             return is_ours and process.pid != os.getpid()
         return False
 

@@ -28,9 +28,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DaskClu
 
 
 def lab_on(address: str, root: Path) -> Lab:
-    lab = Lab(root / "lab", executor="dask", dask=address)
-    lab.environment |= {"DVMOUNT_EXECUTOR": "dask", "DVMOUNT_DASK": address}
-    return lab
+    return Lab(root / "lab", executor="dask", dask=address)
 
 
 def test_a_cluster_of_this_machine_is_started_for_a_job_and_leaves_nothing(tmp_path: Path) -> None:
