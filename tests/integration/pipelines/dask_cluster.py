@@ -72,6 +72,12 @@ class DaskCluster:
         self.workers.append(worker)
         return worker
 
+    def start_changed_worker(self, change: str) -> subprocess.Popen[bytes]:
+        """Start a worker in which a line of Python has changed its module, named ``worker``."""
+        file = self.root / f"change{len(self.workers)}.py"
+        file.write_text(f"from jupyter_dvmount.pipelines.executors.dask import worker\n{change}\n")
+        return self.start_worker("--preload", str(file))
+
     def alive(self) -> list[subprocess.Popen[bytes]]:
         """The workers that have not ended."""
         return [each for each in self.workers if each.poll() is None]

@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from jupyter_dvmount.config import Config
-from jupyter_dvmount.pipelines.executors import open_executor
 from jupyter_dvmount.pipelines.sandbox.plan import Plan, SecretUse
-from jupyter_dvmount.pipelines.secrets import SecretStore
 from jupyter_dvmount.store import Unavailable
 from tests.integration.pipelines import test_agent
 from tests.integration.pipelines.dask_cluster import DaskCluster
@@ -24,24 +20,10 @@ SECRET = b"dask-0123456789abcdefghij"
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DaskCluster]:
-    monkeypatch.setenv("DVMOUNT_TIER", "plain")
-    monkeypatch.setenv("DVMOUNT_MODE", "checkout")
-    found = DaskCluster(tmp_path / "dask")
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def engine(cluster: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    def start(config: Config, secrets: SecretStore, _slots: int) -> Any:
-        values = {"store": config.store, "state": config.state, "root": config.root}
-        return open_executor("dask", Config(**values, dask=cluster.address), secrets)
-
-    monkeypatch.setattr(test_agent, "LocalExecutor", start)
-    found = test_agent.Engine(tmp_path)
-    yield found
-    found.close()
+def engine(cluster: DaskCluster, engine_at: Callable[[str], Any]) -> Any:
+    for _ in range(2):
+        cluster.start_worker()
+    return engine_at(cluster.address)
 
 
 def unique() -> str:

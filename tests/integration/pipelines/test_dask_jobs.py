@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,6 @@ from jupyter_dvmount.store import Invalid
 from tests.integration.pipelines.dask_cluster import DaskCluster, wait_for
 from tests.integration.pipelines.lab import Lab
 from tests.integration.pipelines.test_controller import UPPER, check_whole, source
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DaskCluster]:
-    monkeypatch.setenv("DVMOUNT_TIER", "plain")
-    monkeypatch.setenv("DVMOUNT_MODE", "checkout")
-    found = DaskCluster(tmp_path / "dask", workers=0)
-    yield found
-    found.close()
 
 
 def lab_on(address: str, root: Path) -> Lab:
