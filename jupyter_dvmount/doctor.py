@@ -58,14 +58,15 @@ def diagnose(config: Config, store: VersionStore | None = None) -> list[Check]:
     Returns
     -------
     list of Check
-        ``store``, ``mount``, ``sandbox``, ``controller``, ``disk``, ``server``, ``labextension``,
-        ``versions``, so ordered.
+        ``store``, ``mount``, ``sandbox``, ``controller``, ``executor``, ``disk``, ``server``,
+        ``labextension``, ``versions``, so ordered.
     """
     checks: list[tuple[str, str, Callable[[], _Finding]]] = [
         ("store", "Store", lambda: _check_store(config, store)),
         ("mount", "Mounting", _check_mount),
         ("sandbox", "Sandbox", _check_sandbox),
         ("controller", "Pipelines", lambda: _check_controller(config, store)),
+        ("executor", "Executor", lambda: _check_executor(config)),
         ("disk", "Disk", lambda: _check_disk(config)),
         ("server", "Jupyter server", _check_server),
         ("labextension", "JupyterLab panel", _check_labextension),
@@ -136,6 +137,24 @@ def _check_absent(config: Config) -> _Finding:
             "mend its permissions, or set DVMOUNT_STORE to file:///another/directory",
         )
     return _Finding("ok", f"{url} is made when it is first used")
+
+
+# what runs datums
+
+
+def _check_executor(config: Config) -> _Finding:
+    from .pipelines.executors import names
+    from .pipelines.executors.dask import examine_dask
+
+    if config.executor not in names():
+        fix = f"set DVMOUNT_EXECUTOR to one of: {', '.join(names())}"
+        return _Finding("missing", f"no executor {config.executor!r}", fix)
+    if config.executor != "dask":
+        return _Finding("ok", config.executor)
+    try:
+        return _Finding("ok", examine_dask(config))
+    except StoreError as error:
+        return _Finding("missing", error.message, error.fix)
 
 
 # the disk

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from jupyter_dvmount.pipelines.jobs import FINAL
 from jupyter_dvmount.pipelines.jobs.schema import results
-from tests.integration.pipelines.dask_cluster import DaskCluster
+from tests.integration.pipelines.dask_cluster import DaskCluster, wait_for
 from tests.integration.pipelines.lab import Lab
 from tests.integration.pipelines.sandboxes import running
 from tests.integration.pipelines.test_controller import check_whole, source
@@ -35,8 +35,8 @@ NAMES = 24
 """Files that come, change and go: as many datums at most."""
 LULL, LAG = (0.05, 3.0), (0.05, 2.5)
 """Seconds between two kills, and between two commits."""
-LULL_OF_DASK = (0.2, 6.0)
-"""Seconds between two kills where much has to be started again after one."""
+LULL_OF_DASK, LAG_OF_DASK = (0.2, 6.0), (0.2, 5.0)
+"""The same where much has to be started again after a kill."""
 WORKERS = 2
 PATIENCE = 300.0
 """Seconds in which everything has to be done after the last kill."""
@@ -66,7 +66,7 @@ class Storm:
         self._nap = f"0.1{os.getpid():07}"  # seconds; found among the arguments of processes
         self._dask = _start_dask(work, tier) if on_dask else None
         settings = {"executor": "dask", "dask": self._dask.address} if self._dask is not None else {}
-        self._lull = LULL_OF_DASK if on_dask else LULL
+        self._lull, self._lag = (LULL_OF_DASK, LAG_OF_DASK) if on_dask else (LULL, LAG)
         self._lab = Lab(work / "storm", tier=tier, jobs=jobs, **settings)
         self._changes: list[Change] = []
         self._commits: list[str] = []
@@ -88,7 +88,7 @@ class Storm:
                 next_kill = time.monotonic() + self._random.uniform(*self._lull)
             if moment >= next_commit:
                 self._commit(self._change())
-                next_commit = time.monotonic() + self._random.uniform(*LAG)
+                next_commit = time.monotonic() + self._random.uniform(*self._lag)
             time.sleep(_TICK)
         log.info("killed %s; %d commits", dict(self.killed), len(self._changes))
         lab.until(lambda: all(each.state in FINAL for each in lab.pipelines.jobs()), seconds=PATIENCE)
@@ -108,6 +108,8 @@ class Storm:
         log.info("the sums of jobs are those of their datums")
         assert running(self._nap) == []
         if self._dask is not None:
+            self._dask.start_worker()
+            wait_for(self._dask.is_tidy)  # what killed workers have left is removed by the next one
             self._dask.close()
         lab.close()
         assert [*lab.config.state.glob("**/scratch/*")] == []

@@ -81,6 +81,11 @@ def open_executor(name: str, config: Config, secrets: SecretStore, *, slots: int
     """
     found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if name not in found:
-        raise Invalid(f"no executor {name!r}", fix=f"use one of: {', '.join(sorted(found)) or 'none'}")
+        raise Invalid(f"no executor {name!r}", fix=f"use one of: {', '.join(names()) or 'none'}")
     executor: Executor = found[name].load()(config, secrets, slots)
     return executor
+
+
+def names() -> list[str]:
+    """The executors that are installed."""
+    return sorted(entry_points(group=ENTRY_POINTS).names)

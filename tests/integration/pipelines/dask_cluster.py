@@ -82,6 +82,10 @@ class DaskCluster:
         """The workers that have not ended."""
         return [each for each in self.workers if each.poll() is None]
 
+    def is_tidy(self) -> bool:
+        """Whether no worker but those that live has a directory."""
+        return len([*self.root.glob("w/*/worker-*/")]) == len(self.alive())
+
     def holder(self, word: str) -> subprocess.Popen[bytes]:
         """The worker below which something runs that has a word among its arguments."""
         (found,) = (each for each in self.alive() if word in _arguments_below(each.pid))

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import threading
 from collections import Counter
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,12 +14,14 @@ from jupyter_dvmount.pipelines.executors import open_executor
 from jupyter_dvmount.pipelines.executors.dask import executor as room
 from jupyter_dvmount.pipelines.executors.dask import line
 from jupyter_dvmount.pipelines.executors.dask.cluster import Cluster
+from jupyter_dvmount.pipelines.executors.dask.messages import introduce
 from jupyter_dvmount.pipelines.messages import Started
 from jupyter_dvmount.pipelines.sandbox.plan import Plan, SecretUse
 from jupyter_dvmount.store import Unavailable
 from tests.integration.pipelines.dask_cluster import DaskCluster, wait_for
 from tests.integration.pipelines.sandboxes import running
 from tests.integration.pipelines.test_dask import SECRET, outcomes, unique
+from tests.services.proxy import Proxy
 
 LOST = ("failed", "infrastructure")
 
@@ -66,40 +65,24 @@ def test_a_cancel_is_kept_when_its_worker_dies(cluster: DaskCluster, engine_at: 
     assert outcomes(engine.wait(wanted, other)) == [("cancelled", ""), LOST]
 
 
-class Tap:
-    """Forwards connections to a scheduler, and keeps what passes."""
+class Tap(Proxy):
+    """Keeps what passes between a scheduler and its client."""
 
-    def __init__(self, address: str) -> None:
-        host, port = address.removeprefix("tcp://").split(":")
-        self._target = (host, int(port))
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.heard = bytearray()
-        threading.Thread(target=self._accept, daemon=True).start()
+    heard = b""
 
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, server = self._listener.accept()[0], socket.create_connection(self._target)
-                for pair in ((client, server), (server, client)):
-                    threading.Thread(target=self._forward, args=pair, daemon=True).start()
+    def _request(self, data: bytes) -> bytes:
+        self.heard += data
+        return super()._request(data)
 
-    def _forward(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(1 << 16):
-                self.heard += data
-                target.sendall(data)
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
-
-    def close(self) -> None:
-        self._listener.close()
+    def _answer(self, data: bytes) -> bytes:
+        self.heard += data
+        return super()._answer(data)
 
 
 def test_the_scheduler_never_sees_what_is_run_nor_a_secret(cluster: DaskCluster, engine_at: Any) -> None:
     cluster.start_worker()
     tap = Tap(cluster.address)
-    engine = engine_at(tap.address)
+    engine = engine_at(tap.endpoint.replace("http", "tcp"))
     engine.secrets.create("wandb", {"key": SECRET})
     uses = (SecretUse(name="wandb", key="key", env_var="KEY"),)
     finished = engine.sh(f"test $KEY = {SECRET.decode()} && echo [$KEY]", secrets=uses)
@@ -108,7 +91,7 @@ def test_the_scheduler_never_sees_what_is_run_nor_a_secret(cluster: DaskCluster,
     assert SECRET not in tap.heard
     assert b"echo" not in tap.heard
     assert SECRET not in cluster.log.read_bytes()
-    tap.close()
+    tap.kill()
 
 
 @pytest.mark.parametrize("package", ["jupyter-dvmount", "distributed"])
@@ -134,8 +117,7 @@ def test_a_worker_of_another_version_gets_no_work_and_is_named(
 def test_another_store_at_the_same_place_is_refused(
     cluster: DaskCluster, engine_at: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    introduction = room._introduction
-    monkeypatch.setattr(room, "_introduction", lambda url: replace(introduction(url), id="other"))
+    monkeypatch.setattr(room, "introduce", lambda url: replace(introduce(url), id="other"))
     cluster.start_worker()
     engine = engine_at(cluster.address)
     attempt = engine.attempt()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_dvmount.doctor import diagnose
+from jupyter_dvmount.mounting.model import Check
 from jupyter_dvmount.pipelines.executors import open_executor
 from jupyter_dvmount.pipelines.executors.dask import open_dask
 from jupyter_dvmount.pipelines.secrets import SecretStore
@@ -99,3 +101,25 @@ def test_a_store_that_workers_do_not_see_is_said_once_with_what_to_do(
     assert lab.wait("upper", seconds=30).state == "success"
     wait_for(lambda: lab.newest("upper").reason == "")
     lab.close()
+
+
+def test_the_doctor_asks_the_workers(
+    tmp_path: Path, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = lab_on(cluster.address, tmp_path)
+    lab.put("in", a="alpha")
+    cluster.start_worker()
+    cluster.start_changed_worker("worker.versions = lambda: {'jupyter-dvmount': '0', 'distributed': '0'}")
+    wait_for(lambda: "2 workers with 2 threads, 1 of which cannot be used" in executor_row(lab).detail)
+    assert executor_row(lab).status == "ok"
+    cluster.scheduler.kill()
+    monkeypatch.setattr("jupyter_dvmount.pipelines.executors.dask.examine.PATIENCE", 0.5)
+    found = executor_row(lab)
+    assert (found.status, found.detail.partition(":")[0]) == ("missing", "no Dask scheduler at tcp")
+    assert found.fix == "start it (dask scheduler), or set DVMOUNT_DASK to its address"
+    lab.close()
+
+
+def executor_row(lab: Lab) -> Check:
+    (row,) = (each for each in diagnose(lab.config, lab.store) if each.id == "executor")
+    return row

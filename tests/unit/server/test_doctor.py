@@ -16,7 +16,7 @@ from jupyter_dvmount.doctor import diagnose, without_secrets
 from jupyter_dvmount.mounting.model import Check
 from jupyter_dvmount.store import VersionStore, open_store
 
-IDS = ["store", "mount", "sandbox", "controller", "disk", "server", "labextension", "versions"]
+IDS = ["store", "mount", "sandbox", "controller", "executor", "disk", "server", "labextension", "versions"]
 
 
 @pytest.fixture

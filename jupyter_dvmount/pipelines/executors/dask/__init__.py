@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from jupyter_dvmount.config import Config
 from jupyter_dvmount.pipelines.executors.base import Executor
 from jupyter_dvmount.pipelines.secrets import SecretStore
@@ -19,8 +22,29 @@ def open_dask(config: Config, secrets: SecretStore, slots: int | None = None) ->
     Invalid
         If a package that it needs is not installed.
     """
-    try:
+    with _needing_packages():
         from .executor import DaskExecutor
+    return DaskExecutor(config, secrets, slots)
+
+
+def examine_dask(config: Config) -> str:
+    """What datums would run on, in a few words.
+
+    Raises
+    ------
+    Invalid
+        If a package that it needs is not installed.
+    StoreError
+        If the scheduler cannot be used, or no worker can.
+    """
+    with _needing_packages():
+        from .examine import examine
+    return examine(config)
+
+
+@contextmanager
+def _needing_packages() -> Iterator[None]:
+    try:
+        yield
     except ImportError as error:
         raise Invalid(f"the executor 'dask' needs the package {error.name}", fix=EXTRA) from error
-    return DaskExecutor(config, secrets, slots)

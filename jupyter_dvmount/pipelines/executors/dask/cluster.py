@@ -51,7 +51,7 @@ class Cluster:
         self._session = os.urandom(8).hex()
 
     @classmethod
-    async def connect(cls, address: str, owner: str) -> Self:
+    async def connect(cls, address: str, owner: str, patience: float = CONNECT) -> Self:
         """Connect to a scheduler that runs.
 
         Raises
@@ -61,7 +61,7 @@ class Cluster:
         """
         fix = "start it (dask scheduler), or set DVMOUNT_DASK to its address"
         try:
-            client = await _client(address)
+            client = await _client(address, patience)
         except Exception as error:
             raise Unavailable(f"no Dask scheduler at {address}: {_first_line(error)}", fix=fix) from error
         cluster = cls(client, None, owner)
@@ -182,8 +182,8 @@ class Cluster:
             raise Unavailable(message, fix=error.fix) from error
 
 
-async def _client(where: str | LocalCluster) -> Client:
-    client = Client(where, asynchronous=True, timeout=CONNECT, set_as_default=False, name="dvmount")
+async def _client(where: str | LocalCluster, patience: float = CONNECT) -> Client:
+    client = Client(where, asynchronous=True, timeout=patience, set_as_default=False, name="dvmount")
     try:
         await client
     except BaseException:

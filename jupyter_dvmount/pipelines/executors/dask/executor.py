@@ -28,11 +28,11 @@ from jupyter_dvmount.pipelines.logs import LogLine
 from jupyter_dvmount.pipelines.messages import Batch, Event, Finished, Logged, Run
 from jupyter_dvmount.pipelines.sandbox.plan import FailureClass, Outcome, State
 from jupyter_dvmount.pipelines.secrets import SecretStore
-from jupyter_dvmount.store import StoreError, Unavailable, open_store
+from jupyter_dvmount.store import StoreError, Unavailable
 
 from .cluster import Cluster, in_one_line
 from .line import Line, Lost
-from .messages import Begin, Nothing, Open, Report, Stop, Told
+from .messages import Begin, Nothing, Open, Report, Stop, Told, introduce
 
 log = logging.getLogger("jupyter_dvmount.pipelines")
 
@@ -274,7 +274,7 @@ class DaskExecutor:
     async def _meet(self, cluster: Cluster, addresses: set[str]) -> None:
         """Begin a conversation with each of some workers."""
         try:
-            request = await asyncio.to_thread(_introduction, self._config.store)
+            request = await asyncio.to_thread(introduce, self._config.store)
         except StoreError as error:
             self._met -= addresses
             log.warning("%s; %s", error.message, error.fix)
@@ -390,10 +390,3 @@ class DaskExecutor:
         if not task.open:
             self._tasks.pop(task.key, None)
             task.is_over.set()
-
-
-def _introduction(store: str) -> Open:
-    """The store as a worker has to find it."""
-    with open_store(store, create=False) as opened:
-        newest = next(iter(opened.list_commit_sets(limit=1)), None)
-        return Open(store, opened.id, newest.commits[0] if newest is not None else None)

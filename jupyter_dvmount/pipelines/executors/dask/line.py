@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -88,10 +89,9 @@ class Line:
 
     async def leave(self) -> None:
         """End what it runs, if it can be reached."""
-        try:
-            await self._cluster.ask(self.address, self._greeting.key, Bye(), CONNECT)
-        except Unavailable:
-            return  # it ends by itself
+        if self._greeting.key:
+            with suppress(Unavailable):  # it ends by itself
+                await self._cluster.ask(self.address, self._greeting.key, Bye(), CONNECT)
 
     async def _listen(self) -> None:
         self._heard = time.monotonic()

@@ -13,7 +13,7 @@ import msgspec
 from nacl.public import PublicKey, SealedBox
 
 from jupyter_dvmount.pipelines.messages import Event, Run
-from jupyter_dvmount.store import CommitRef
+from jupyter_dvmount.store import CommitRef, open_store
 
 OPERATION = "jupyter_dvmount"
 """Name under which a worker takes requests."""
@@ -114,6 +114,13 @@ class Reports(msgspec.Struct, frozen=True):
 def versions() -> dict[str, str]:
     """The versions of `PACKAGES` in this process."""
     return {name: version(name) for name in PACKAGES}
+
+
+def introduce(store: str) -> Open:
+    """A store as a worker has to find it; raises `StoreError` if it cannot be used here."""
+    with open_store(store, create=False) as opened:
+        newest = next(iter(opened.list_commit_sets(limit=1)), None)
+        return Open(store, opened.id, newest.commits[0] if newest is not None else None)
 
 
 def seal(request: Request, key: bytes) -> bytes:
