@@ -129,9 +129,9 @@ def test_another_store_at_the_same_place_is_refused(
 def test_a_worker_that_was_thought_dead_ends_what_it_ran(
     cluster: DaskCluster, engine_at: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"SILENCE": 3.0, "HOLD": 0.3, "_ANSWER": 0.5}.items():
+    for name, value in {"SILENCE": 5.0, "HOLD": 0.3, "_ANSWER": 2.0}.items():
         monkeypatch.setattr(line, name, value)
-    worker = cluster.start_changed_worker("worker.LEASE = 2.0")
+    worker = cluster.start_changed_worker("worker.LEASE = 4.0")
     engine = engine_at(cluster.address)
     seconds = unique()
     attempt = engine.attempt()

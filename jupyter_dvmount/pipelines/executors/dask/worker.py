@@ -96,11 +96,16 @@ class Session:
         """Whether nothing may run any more."""
         return self._is_over or self._worker.status not in _ALIVE
 
+    @property
+    def _is_forgotten(self) -> bool:
+        limit = LEASE if self.is_open else _PATIENCE  # opening a store may take its time
+        return time.monotonic() - self._heard > limit
+
     # requests, in the event loop
 
     async def answer(self, data: bytes) -> bytes:
         """Do what is asked; empty when the session is over."""
-        if time.monotonic() - self._heard > LEASE:  # this process was stopped, and is believed to be dead
+        if self._is_forgotten:  # this process was stopped, and is believed to be dead
             self.close()
         if self.is_over:
             return b""
@@ -108,7 +113,7 @@ class Session:
         request = msgspec.msgpack.decode(SealedBox(self.key).decrypt(data), type=Request)
         if isinstance(request, Open):
             problem = await asyncio.to_thread(_problem, request)
-            self._store, self.is_open = request.store, not problem
+            self._store, self.is_open, self._heard = request.store, not problem, time.monotonic()
             return msgspec.msgpack.encode(problem)
         if isinstance(request, Listen):
             return msgspec.msgpack.encode(await self._listen(request))
@@ -141,7 +146,7 @@ class Session:
     async def _watching(self) -> None:
         while not self.is_over:
             await asyncio.sleep(_LOOK)
-            if time.monotonic() - self._heard > LEASE:
+            if self._is_forgotten:
                 log.warning("nothing heard of the executor for %g s: ending what it runs", LEASE)
                 break
             self._end_idle(before=time.monotonic() - LINGER)
