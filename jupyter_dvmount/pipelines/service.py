@@ -36,7 +36,9 @@ from .logs import LogStore, log_name
 from .model import Explained
 from .notebooks import Frozen, freeze
 from .plans import salted_code
+from .runs.expected import tracks
 from .runs.files import RunFiles
+from .runs.shown import ShownRun, shown_runs
 from .secrets import SecretStore
 from .spec import Cron, PipelineSpec
 from .tail import Line, LogPart, read_on
@@ -318,6 +320,15 @@ class Pipelines:
         name = f"{pipeline}@{row.id}"
         part = read_on(self._logs, log_name(pipeline, row.id), name, after, datum=datum, failed=failed)
         return replace(part, ended=row.finished is not None and not part.more)
+
+    def runs(self, pipeline: str, id: str) -> list[ShownRun]:
+        """The runs of a job in its experiment tracker, as this machine knows them."""
+        with self._database.read() as connection:
+            row = history.find(connection, pipeline, id)
+            how = tracks(specs.version(connection, pipeline, row.version).spec)
+        if how is None or row.tracking is None:
+            return []
+        return shown_runs(self._run_files, log_name(pipeline, row.id), how, row.tracking)
 
     def log_lines(
         self, pipeline: str, id: str, *, datum: str = "", failed: bool = False, follow: bool = False

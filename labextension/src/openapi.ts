@@ -373,6 +373,23 @@ export type paths = {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/runs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** @description The runs of a job in its experiment tracker, oldest first, as the tracker's own files on this machine tell: also offline and while they go on. No server is asked. */
+        readonly get: operations["listRuns"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/secrets": {
         readonly parameters: {
             readonly query?: never;
@@ -702,6 +719,36 @@ export type components = {
             /** @description Changes with the values and gives nothing away. */
             readonly version: string;
         };
+        readonly Run: {
+            readonly run_id: string;
+            readonly name: string;
+            readonly project: string;
+            readonly datum: string;
+            readonly attempt: number;
+            /** @description What the tracker thinks of it. */
+            readonly state: string;
+            /** @description confirmed, or offline if it is only on this machine. */
+            readonly status: string;
+            /** @description Its page; empty where there is none, or none that is known for sure. */
+            readonly url: string;
+            readonly offline: boolean;
+            /** @description Whether an offline run has been uploaded since. */
+            readonly synced: boolean;
+            readonly config: {
+                readonly [key: string]: unknown;
+            };
+            /** @description The last value of each metric. */
+            readonly summary: {
+                readonly [key: string]: unknown;
+            };
+            /** @description Of the newest ten runs. */
+            readonly history: readonly components["schemas"]["Series"][];
+        };
+        readonly Series: {
+            readonly name: string;
+            readonly steps: readonly number[];
+            readonly values: readonly (number | null)[];
+        };
     };
     responses: {
         /** @description What works here */
@@ -818,6 +865,8 @@ export type Explanation = components['schemas']['Explanation'];
 export type Explained = components['schemas']['Explained'];
 export type Sums = components['schemas']['Sums'];
 export type Secret = components['schemas']['Secret'];
+export type Run = components['schemas']['Run'];
+export type Series = components['schemas']['Series'];
 export type ResponseHealth = components['responses']['Health'];
 export type ResponseRepoPage = components['responses']['RepoPage'];
 export type ResponsePipelines = components['responses']['Pipelines'];
@@ -1562,6 +1611,33 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["LogPart"];
+                };
+            };
+            readonly default: components["responses"]["Error"];
+        };
+    };
+    readonly listRuns: {
+        readonly parameters: {
+            readonly query: {
+                readonly pipeline: components["parameters"]["pipeline"];
+                /** @description The global id or the beginning of it. */
+                readonly id: components["parameters"]["jobId"];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Runs; the newest hundred */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly items: readonly components["schemas"]["Run"][];
+                    };
                 };
             };
             readonly default: components["responses"]["Error"];

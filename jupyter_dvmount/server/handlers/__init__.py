@@ -18,6 +18,7 @@ from .pipelines import (
     PipelinesHandler,
 )
 from .repos import BranchesHandler, BranchHandler, RepoHandler, ReposHandler
+from .runs import RunsHandler
 from .secrets import SecretHandler, SecretsHandler
 
 PREFIX = "/dvmount/api"
@@ -45,6 +46,7 @@ ROUTES: list[tuple[str, type[RequestHandler]]] = [
     (f"{PREFIX}/datums", DatumsHandler),
     (f"{PREFIX}/datum", DatumHandler),
     (f"{PREFIX}/log", LogHandler),
+    (f"{PREFIX}/runs", RunsHandler),
     (f"{PREFIX}/secrets", SecretsHandler),
     (f"{PREFIX}/secret", SecretHandler),
 ]
