@@ -104,11 +104,6 @@ def change(connection: Connection, num: int, **values: object) -> None:
         raise NotFound("the job is over or its pipeline has been deleted")
 
 
-def track(connection: Connection, num: int, tracking: Tracked) -> None:
-    """Note what has become of the run of a job, also of one that is over."""
-    connection.execute(update(jobs).where(jobs.c.num == num).values(tracking=tracking))
-
-
 def end(connection: Connection, num: int, state: JobState, reason: str = "") -> None:
     """End a job, once."""
     assert state in FINAL

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from jupyter_dvmount.store import Invalid
 from jupyter_dvmount.store.glob import compile_glob, expand
 from jupyter_dvmount.store.uri import check_branch, check_name, check_repo
+from jupyter_dvmount.tracking import tracker
 from jupyter_dvmount.units import cores, seconds, size
 
 from .cron import next_tick, start_time
@@ -36,6 +37,9 @@ def check(spec: PipelineSpec, warn: Warn) -> None:
         raise Invalid("datum_set_spec: per_worker excludes number and size_bytes", fix="keep one of them")
     _check_resources(spec.resource_requests, spec.resource_limits)
     _check_egress(spec.egress)
+    if spec.tracking is not None:
+        with _at("tracking.provider"):
+            tracker(spec.tracking.provider)
 
 
 @contextmanager

@@ -270,6 +270,7 @@ def test_an_unknown_field_is_refused_with_its_path_and_the_nearest_name():
         ({"egress": {"URL": "gs://bucket"}}, "egress: cannot export to 'gs://bucket'"),
         ({"output_branch": "a b"}, "output_branch: illegal branch name"),
         ({"reprocess_spec": "never"}, "reprocess_spec: invalid enum value 'never'"),
+        ({"tracking": {"provider": "mlflow"}}, "tracking.provider: no experiment tracker 'mlflow'"),
         ({"datum_tries": 1, "datumTries": 2}, "datumTries is there in both spellings"),
     ],
 )
