@@ -15,7 +15,7 @@ from .records import Job, PipelineChange
 from .schema import jobs, now, pipelines
 
 RECENT = timedelta(minutes=1)
-"""Jobs that ended at most so long ago are told of by the first look."""
+"""What happened at most so long ago is told of by the first look."""
 _BATCH = 500  # numbers in one query
 _TOLD = ("state", "reason", "tier", "tracking", "total", "success", "skipped", "failed", "recovered")
 
@@ -23,13 +23,13 @@ _TOLD = ("state", "reason", "tier", "tracking", "total", "success", "skipped", "
 class Changes:
     """Finds out what has changed since it looked last; to be used by one thread at a time.
 
-    The first look tells of the jobs that are not over or were not a minute ago, so that nothing is missed by
-    whoever asked for them just before.
+    The first look tells of the jobs that are not over or were not a minute ago, and of the pipelines made
+    since then, so that nothing is missed by whoever asked for them just before.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pipelines: dict[str, object] | None = None
+        self._pipelines: dict[str, Row[Any]] | None = None
         self._open: dict[int, Row[Any]] = {}
         self._newest = -1
 
@@ -40,8 +40,9 @@ class Changes:
 
     def _look_at_pipelines(self, connection: Connection) -> Iterator[PipelineChange]:
         rows = connection.execute(select(pipelines).order_by(pipelines.c.name))
-        after: dict[str, object] = {row.name: row for row in rows}
-        before = self._pipelines if self._pipelines is not None else after
+        after = {row.name: row for row in rows}
+        old = {row.name: row for row in after.values() if row.created < now() - RECENT}
+        before = self._pipelines if self._pipelines is not None else old
         self._pipelines = after
         for name in before:
             if name not in after:
