@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -18,13 +20,20 @@ from tests.integration.pipelines.dask_cluster import DaskCluster, wait_for
 from tests.integration.pipelines.lab import Lab
 from tests.integration.pipelines.test_controller import UPPER, check_whole, source
 
-
-def lab_on(address: str, root: Path) -> Lab:
-    return Lab(root / "lab", executor="dask", dask=address)
+LabOn = Callable[[str], Lab]
 
 
-def test_a_cluster_of_this_machine_is_started_for_a_job_and_leaves_nothing(tmp_path: Path) -> None:
-    lab = lab_on("", tmp_path)
+@pytest.fixture
+def lab_on(tmp_path: Path) -> Iterator[LabOn]:
+    """Open labs whose datums run on the scheduler at an address, and end them whatever the test finds."""
+    with ExitStack() as stack:
+        yield lambda address: stack.enter_context(
+            closing(Lab(tmp_path / "lab", executor="dask", dask=address))
+        )
+
+
+def test_a_cluster_of_this_machine_is_started_for_a_job_and_leaves_nothing(lab_on: LabOn) -> None:
+    lab = lab_on("")
     lab.put("in", **{f"file{number}": f"text {number}" for number in range(20)})
     lab.create("upper", UPPER, source("in"))
     lab.create("all", "cat $data/* > $PFS_OUT/all", source("upper", "/"))
@@ -36,15 +45,14 @@ def test_a_cluster_of_this_machine_is_started_for_a_job_and_leaves_nothing(tmp_p
     check_whole(lab)
     lab.kill()
     lab.until(lambda: lab.descendants() == [], seconds=10)
-    lab.close()
 
 
 def test_a_job_says_that_it_waits_for_a_scheduler_and_goes_on_when_it_is_there(
-    tmp_path: Path, cluster: DaskCluster
+    cluster: DaskCluster, lab_on: LabOn
 ) -> None:
     cluster.scheduler.kill()
     cluster.scheduler.wait()
-    lab = lab_on(cluster.address, tmp_path)
+    lab = lab_on(cluster.address)
     lab.put("in", a="alpha")
     lab.create("upper", UPPER, source("in"))
     lab.start()
@@ -53,18 +61,16 @@ def test_a_job_says_that_it_waits_for_a_scheduler_and_goes_on_when_it_is_there(
     cluster.start_worker()
     job = lab.wait("upper", seconds=60)
     assert (job.state, job.reason) == ("success", "")
-    lab.close()
 
 
-def test_a_job_that_waits_for_a_scheduler_can_be_stopped(tmp_path: Path) -> None:
-    lab = lab_on("tcp://127.0.0.1:9", tmp_path)
+def test_a_job_that_waits_for_a_scheduler_can_be_stopped(lab_on: LabOn) -> None:
+    lab = lab_on("tcp://127.0.0.1:9")
     lab.put("in", a="alpha")
     lab.create("upper", UPPER, source("in"))
     lab.start()
     lab.until(lambda: "no Dask scheduler at tcp://127.0.0.1:9" in lab.newest("upper").reason)
     lab.pipelines.stop_job("upper", lab.newest("upper").id)
     assert lab.wait("upper", seconds=3).state == "killed"
-    lab.close()
 
 
 def test_a_missing_package_is_named_with_what_installs_it(
@@ -81,11 +87,11 @@ def test_a_missing_package_is_named_with_what_installs_it(
 
 
 def test_a_store_that_workers_do_not_see_is_said_once_with_what_to_do(
-    tmp_path: Path, cluster: DaskCluster
+    cluster: DaskCluster, lab_on: LabOn
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may hide a directory from a worker")
-    lab = lab_on(cluster.address, tmp_path)
+    lab = lab_on(cluster.address)
     lab.put("in", a="alpha")
     lab.create("upper", UPPER, source("in"))
     cluster.prefix = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs none {lab.root} && exec "$@"', "sh"]
@@ -100,13 +106,12 @@ def test_a_store_that_workers_do_not_see_is_said_once_with_what_to_do(
     cluster.start_worker()
     assert lab.wait("upper", seconds=30).state == "success"
     wait_for(lambda: lab.newest("upper").reason == "")
-    lab.close()
 
 
 def test_the_doctor_asks_the_workers(
-    tmp_path: Path, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
+    cluster: DaskCluster, lab_on: LabOn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab = lab_on(cluster.address, tmp_path)
+    lab = lab_on(cluster.address)
     lab.put("in", a="alpha")
     cluster.start_worker()
     cluster.start_changed_worker("worker.versions = lambda: {'jupyter-dvmount': '0', 'distributed': '0'}")
@@ -117,7 +122,6 @@ def test_the_doctor_asks_the_workers(
     found = executor_row(lab)
     assert (found.status, found.detail.partition(":")[0]) == ("missing", "no Dask scheduler at tcp")
     assert found.fix == "start it (dask scheduler), or set DVMOUNT_DASK to its address"
-    lab.close()
 
 
 def executor_row(lab: Lab) -> Check:
