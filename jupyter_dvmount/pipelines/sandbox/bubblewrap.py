@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from functools import cached_property
 from pathlib import Path
 
@@ -113,6 +114,9 @@ class Bubblewrap:
 
     def _mounts(self, place: Place, tmp: Path) -> list[str]:
         arguments = ["--bind", str(tmp), "/tmp", "--dir", PFS]  # noqa: S108 - a private one
+        for prefix in sorted({sys.prefix, sys.base_prefix}):
+            if Path(prefix).is_relative_to("/tmp"):  # noqa: S108 - Python itself, which the private one would hide
+                arguments += ["--ro-bind", prefix, prefix]
         for bind in (*place.secrets, *place.kept):
             arguments += _way_to(Path(bind.target))
         for bind in (*place.inputs, *place.secrets):

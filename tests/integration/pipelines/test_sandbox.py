@@ -7,13 +7,15 @@ import stat
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from jupyter_dvmount.pipelines.sandbox.plan import Bind
-from tests.integration.pipelines.sandboxes import TIERS, Box, boxes, data, running
+from tests.integration.pipelines.sandboxes import TIERS, Box, boxes, data, need, running
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run code as another user")
 
@@ -270,3 +272,14 @@ def test_inputs_cannot_be_written_to(box: Box, tmp_path: Path) -> None:
     assert box.sh("echo x > /pfs/other || exit 9", place=place).exit_code == 9 or box.tier == "image"
     assert [path.name for path in bind.source.iterdir()] == ["a.txt"]
     assert stat.S_IMODE((bind.source / "a.txt").stat().st_mode) == 0o444
+
+
+def test_an_environment_of_python_below_tmp_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("bubblewrap")
+    with TemporaryDirectory(dir="/tmp") as prefix:
+        venv.create(prefix)
+        monkeypatch.setattr(sys, "prefix", prefix)
+        for box in boxes("bubblewrap", tmp_path):
+            outcome = box.run(f"{prefix}/bin/python", "-c", "import sys; print(sys.prefix)")
+            assert (outcome.state, box.printed.decode().strip()) == ("success", prefix)
+            assert box.sh(f"touch {prefix}/new").state == "failed"
