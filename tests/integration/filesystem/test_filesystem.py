@@ -9,11 +9,13 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
 
 from jupyter_dvmount.filesystem import DvmFileSystem
+from jupyter_dvmount.filesystem.entries import find_branch
 from jupyter_dvmount.store import VersionStore, open_store
 
 ROOT = "images@master"
@@ -432,6 +434,20 @@ def test_threads_write_to_one_branch(fs: DvmFileSystem, store: VersionStore) -> 
         list(pool.map(write, range(16)))
     assert len(fs.find("images")) == 48
     assert commits(store) == 32
+
+
+def test_a_branch_that_another_makes_meanwhile_is_no_commit(
+    fs: DvmFileSystem, store: VersionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [None]
+
+    def late(*place: Any) -> Any:
+        return answers.pop() if answers else find_branch(*place)
+
+    fs.pipe("images/a", b"x")
+    monkeypatch.setattr("jupyter_dvmount.filesystem.filesystem.find_branch", late)
+    fs.pipe("images/b", b"y")
+    assert (answers, fs.cat("images/b")) == ([], b"y")
 
 
 def test_instances_can_be_pickled(fs: DvmFileSystem, filled: VersionStore, url: str) -> None:
