@@ -224,9 +224,7 @@ class DvmFileSystem(ReadingFileSystem):
         if find_branch(store, location) is None:
             store.inspect_repo(location.repo)
             is_commit = _is_commit(store, location.repo, location.ref)
-            if (
-                is_commit and find_branch(store, location) is None
-            ):  # nor one made since
+            if is_commit and find_branch(store, location) is None:  # nor one made since
                 raise os_error(
                     errno.EACCES,
                     f"cannot write to {location.repo}@{location.ref}: commits never change",
