@@ -40,7 +40,7 @@ def load_ipython_extension(ipython: InteractiveShell) -> None:
         except click.ClickException as error:
             raise UsageError(error.format_message()) from None
         except StoreError as error:
-            raise UsageError(f"{error.message}; {error.fix}" if error.fix else error.message) from None
+            raise UsageError(error.line) from None
         except ValueError as error:  # a quotation mark without its other
             raise UsageError(str(error)) from None
 

@@ -39,8 +39,7 @@ def _short(function: Callable[P, T]) -> Callable[P, T]:
         try:
             return function(*args, **kwargs)
         except StoreError as error:
-            if error.fix:
-                error.args = (f"{error.message}; {error.fix}",)
+            error.args = (error.line,)
             raise error.with_traceback(None) from None
 
     return call

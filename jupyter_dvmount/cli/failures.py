@@ -46,7 +46,7 @@ class Root(click.Group):
 def describe(error: Exception) -> str:
     """One line for people: what failed, why, and what to do."""
     if isinstance(error, StoreError):
-        return one_line(f"{error.message}; {error.fix}" if error.fix else error.message)
+        return one_line(error.line)
     if isinstance(error, OSError) and error.strerror:
         name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
         return one_line(f"{name}: {error.strerror}" if name else error.strerror)

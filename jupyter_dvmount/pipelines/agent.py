@@ -281,9 +281,8 @@ class _Waiting:
 def _failed(error: StoreError, outcome: Outcome | None = None) -> Outcome:
     """A failure that the code is to blame for exactly if it has written what can never be stored."""
     failure = "user" if isinstance(error, Invalid) and outcome is not None else "infrastructure"
-    reason = f"{error.message}; {error.fix}" if error.fix else error.message
     outcome = outcome or Outcome(state="failed")
-    return replace(outcome, state="failed", failure=failure, reason=reason)
+    return replace(outcome, state="failed", failure=failure, reason=error.line)
 
 
 def _kept(plan: Plan, place: Place, outcome: Outcome) -> Path | None:

@@ -93,8 +93,7 @@ class Pipelines:
         NotFound
             If an input does not exist.
         """
-        with self._database.read() as connection:
-            held = {name: each.spec for name, each in specs.current(connection).items()}
+        held = self._held()
         for each in wanted:
             if each.name in held:
                 fix = "'update pipeline' changes it, 'delete pipeline' removes it"
@@ -112,17 +111,14 @@ class Pipelines:
         reprocess
             Have every datum run again, changed or not.
         """
-        with self._database.read() as connection:
-            held = {name: each.spec for name, each in specs.current(connection).items()}
+        held = self._held()
         ordered = self._checked(wanted, held)
         changed = [each for each in ordered if reprocess or held.get(each.spec.name) != each.spec]
         self._put(changed, set(held), new_id() if reprocess else None)
 
     def check(self, wanted: Sequence[PipelineSpec]) -> None:
         """Raise unless `update` could take these specs: no circle, no input that there is not."""
-        with self._database.read() as connection:
-            held = {name: each.spec for name, each in specs.current(connection).items()}
-        self._checked(wanted, held)
+        self._checked(wanted, self._held())
 
     def _put(self, frozen: Sequence[Frozen], held: set[str], salt: str | None) -> None:
         """Have pipelines with these specs, all or none, and one set of jobs for all of them."""
@@ -142,6 +138,11 @@ class Pipelines:
                     specs.add(connection, spec)
             begin(connection, names, heads, id)
         self.ensure_controller()
+
+    def _held(self) -> dict[str, PipelineSpec]:
+        """The specs that there are now, by name."""
+        with self._database.read() as connection:
+            return {name: each.spec for name, each in specs.current(connection).items()}
 
     def all(self) -> Iterator[PipelineInfo]:
         """Pipelines by name."""

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from jupyter_dvmount.config import Config
 from jupyter_dvmount.store import AlreadyExists, Invalid, NotFound, StoreError, VersionStore
+from jupyter_dvmount.store.uri import project_of
 
 from .agent import KEEP_UP, Agent, Finish
 from .datums import Code, Heads, enumerate_datums
@@ -113,7 +114,7 @@ def try_datum(
     batch = Batch(
         job=(id := new_id()),
         output_commit=id,
-        project=spec.name.rpartition("/")[0] or "default",
+        project=project_of(spec.name),
         pipeline=spec.pipeline.name,
         plan=_plan(frozen),
         output_repo="",
@@ -199,8 +200,7 @@ class _Directory:
         try:
             self.files = copy_output(self._store, written, self._target)
         except StoreError as error:
-            reason = f"{error.message}; {error.fix}" if error.fix else error.message
-            outcome = replace(outcome, state="failed", failure="user", reason=reason)
+            outcome = replace(outcome, state="failed", failure="user", reason=error.line)
         except OSError as error:
             reason = f"{error.filename or self._target}: {error.strerror}"
             outcome = replace(outcome, state="failed", failure="infrastructure", reason=reason)

@@ -28,6 +28,11 @@ class StoreError(Exception):
         self.message = message
         self.fix = fix
 
+    @property
+    def line(self) -> str:
+        """What failed, why, and what to do, in one line."""
+        return f"{self.message}; {self.fix}" if self.fix else self.message
+
 
 class NotFound(StoreError):
     """A repo, branch, commit, path or mount that does not exist."""

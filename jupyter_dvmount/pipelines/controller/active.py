@@ -167,7 +167,7 @@ class Active:
         if isinstance(error, (Unavailable, Conflict)):
             self._pause(error)
         else:
-            self._fail("unrunnable" if isinstance(error, NotFound) else "failure", _line(error))
+            self._fail("unrunnable" if isinstance(error, NotFound) else "failure", error.line)
 
     def take(self, events: list[Started | Finished]) -> None:
         """Write down what has become of attempts."""
@@ -266,7 +266,7 @@ class Active:
                     self._tools.database, self._row, self._its_version(), slots=executor.slots, runs=runs
                 )
             except StoreError as error:
-                self._fail("unrunnable", _line(error))
+                self._fail("unrunnable", error.line)
                 return
             limit = self._its_version().spec.job_timeout_seconds
             if limit:
@@ -379,7 +379,7 @@ class Active:
             self._pause(error)
         elif isinstance(error, StoreError):
             early = self._row.state in {"created", "starting"} and isinstance(error, NotFound)
-            self._fail("unrunnable" if early else "failure", _line(error))
+            self._fail("unrunnable" if early else "failure", error.line)
         else:
             log.error("job %s@%s", self.pipeline, self._row.id, exc_info=error)
             self._fail("failure", f"unexpected {type(error).__name__}: {error}; see the controller's log")
@@ -391,7 +391,7 @@ class Active:
         """Try the step again later, and say what it waits for."""
         self._not_before = monotonic() + min(_FIRST_PAUSE * 2 ** min(self._pauses, 10), _LONGEST_PAUSE)
         self._pauses += 1
-        reason = f"waiting: {_line(error)}"
+        reason = f"waiting: {error.line}"
         if reason != self._row.reason:
             self._change(reason=reason)
 
@@ -408,7 +408,3 @@ class Active:
             with self._tools.database.read() as connection:
                 self._version = version(connection, self.pipeline, self._row.version)
         return self._version
-
-
-def _line(error: StoreError) -> str:
-    return f"{error.message}; {error.fix}" if error.fix else error.message

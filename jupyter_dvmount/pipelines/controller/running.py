@@ -19,6 +19,7 @@ from jupyter_dvmount.pipelines.jobs.work import Ended, Waiting
 from jupyter_dvmount.pipelines.kept import meta_repo
 from jupyter_dvmount.pipelines.messages import Attempt, Batch, Finished
 from jupyter_dvmount.pipelines.plans import plan_of
+from jupyter_dvmount.store.uri import project_of
 
 from .tracking import JobRuns
 
@@ -128,7 +129,7 @@ class Running:
         return Batch(
             job=row.id,
             output_commit=row.id,
-            project=self._spec.pipeline.repo.rpartition("/")[0] or "default",
+            project=project_of(self._spec.name),
             pipeline=self._spec.pipeline.name,
             plan=self._plan,
             output_repo=meta_repo(self._spec.name),

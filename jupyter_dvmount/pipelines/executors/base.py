@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+from contextlib import suppress
 from importlib.metadata import entry_points
 from types import TracebackType
 from typing import Protocol
@@ -59,6 +61,16 @@ class Executor(Protocol):
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None: ...
+
+
+def drain(events: queue.SimpleQueue[Event], timeout: float | None) -> list[Event]:
+    """All that is in a queue; waits up to ``timeout`` seconds for the first."""
+    found: list[Event] = []
+    with suppress(queue.Empty):
+        found.append(events.get(timeout=timeout))
+        while True:
+            found.append(events.get_nowait())
+    return found
 
 
 def open_executor(name: str, config: Config, secrets: SecretStore, *, slots: int | None = None) -> Executor:

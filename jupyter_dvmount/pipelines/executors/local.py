@@ -28,7 +28,7 @@ from jupyter_dvmount.pipelines.sandbox.wire import Receiver, send
 from jupyter_dvmount.pipelines.secrets import SecretStore
 from jupyter_dvmount.store import Unavailable
 
-from .base import Full
+from .base import Full, drain
 
 log = logging.getLogger("jupyter_dvmount.pipelines")
 
@@ -108,12 +108,7 @@ class LocalExecutor:
 
     def events(self, timeout: float | None = None) -> list[Event]:
         """What has happened since the last call."""
-        found = []
-        with suppress(queue.Empty):
-            found.append(self._events.get(timeout=timeout))
-            while True:
-                found.append(self._events.get_nowait())
-        return found
+        return drain(self._events, timeout)
 
     def close(self) -> None:
         """End everything, at once."""

@@ -81,11 +81,15 @@ def account_of(tracks: Tracks, key: str) -> Account:
     return Account()
 
 
+def status_of(run: Run) -> RunStatus:
+    """``offline`` if a run that was made is only on this machine, else ``confirmed``."""
+    return "offline" if run.offline and not run.synced else "confirmed"
+
+
 def _seen(found: FoundRun, account: Account, tracks: Tracks) -> TrackedRun:
     run = found.run
-    is_here_only = run.offline and not run.synced
-    status: RunStatus = "offline" if is_here_only else "confirmed"
-    url = None if is_here_only else tracks.tracker.url(account, run, tracks.settings)
+    status = status_of(run)
+    url = None if status == "offline" else tracks.tracker.url(account, run, tracks.settings)
     return TrackedRun(
         run_id=run.run_id,
         project=run.project,

@@ -15,7 +15,7 @@ from jupyter_dvmount.tracking.model import RunState
 
 from .expected import Tracks
 from .files import RunFiles
-from .seen import FoundRun, find_runs
+from .seen import FoundRun, find_runs, status_of
 
 SHOWN = 100
 """Runs of a job that are shown, the newest."""
@@ -90,7 +90,7 @@ def _shown(
         datum=key.datum,
         attempt=key.attempt,
         state=run.state,
-        status="offline" if run.offline and not run.synced else "confirmed",
+        status=status_of(run),
         url=urls.get((run.run_id, key.datum, key.attempt), ""),
         offline=run.offline,
         synced=run.synced,

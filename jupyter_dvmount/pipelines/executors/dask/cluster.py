@@ -218,13 +218,8 @@ def _explain(error: BaseException | None) -> str:
     if isinstance(error, KilledWorker):
         return "each Dask worker that took the batch has died; see the workers' logs"
     if isinstance(error, StoreError):
-        return in_one_line(error)
+        return error.line
     return f"on the Dask worker: {_first_line(error)}"
-
-
-def in_one_line(error: StoreError) -> str:
-    """What is wrong and what to do."""
-    return f"{error.message}; {error.fix}" if error.fix else error.message
 
 
 def _first_line(error: BaseException | None) -> str:

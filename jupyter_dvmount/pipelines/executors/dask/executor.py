@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from typing_extensions import Self
 
 from jupyter_dvmount.config import Config
-from jupyter_dvmount.pipelines.executors.base import Full
+from jupyter_dvmount.pipelines.executors.base import Full, drain
 from jupyter_dvmount.pipelines.executors.local import QUEUE, order_of
 from jupyter_dvmount.pipelines.logs import LogLine
 from jupyter_dvmount.pipelines.messages import Batch, Event, Finished, Logged, Run
@@ -30,7 +30,7 @@ from jupyter_dvmount.pipelines.sandbox.plan import FailureClass, Outcome, State
 from jupyter_dvmount.pipelines.secrets import SecretStore
 from jupyter_dvmount.store import StoreError, Unavailable
 
-from .cluster import Cluster, in_one_line
+from .cluster import Cluster
 from .line import Line, Lost
 from .messages import Begin, Nothing, Open, Report, Stop, Told, introduce
 
@@ -128,12 +128,7 @@ class DaskExecutor:
 
     def events(self, timeout: float | None = None) -> list[Event]:
         """What has happened since the last call."""
-        found = []
-        with suppress(queue.Empty):
-            found.append(self._events.get(timeout=timeout))
-            while True:
-                found.append(self._events.get_nowait())
-        return found
+        return drain(self._events, timeout)
 
     def close(self) -> None:
         """End everything, at once."""
@@ -208,7 +203,7 @@ class DaskExecutor:
     async def _leave(self, cluster: Cluster) -> None:
         """Everything that it ran is given up."""
         self._cluster = None
-        reason = in_one_line(self._trouble) if self._trouble is not None else "the Dask cluster has ended"
+        reason = self._trouble.line if self._trouble is not None else "the Dask cluster has ended"
         lines = [*self._lines.values()]
         for line in lines:
             self._lose(line, reason)
@@ -234,7 +229,7 @@ class DaskExecutor:
         self._trouble = error
         for task in [*self._tasks.values()]:
             if task.line is None:
-                self._fail(task, in_one_line(error))
+                self._fail(task, error.line)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
         spawned = asyncio.ensure_future(work)

@@ -309,5 +309,5 @@ def _problem(request: Open) -> str:
     except NotFound as error:
         return f"it has another catalog there: {error.message}"
     except StoreError as error:
-        return f"{error.message}; {error.fix}" if error.fix else error.message
+        return error.line
     return ""
